@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One cluster as the settings or a locator describe it. Filled once by
+ * settings.c or a locator, immutable afterwards, shared by all threads as
+ * long as its runtime lives. Strings live in the arena of their owner.
+ */
+#ifndef STAGEDOOR_CLUSTER_H
+#define STAGEDOOR_CLUSTER_H
+
+#include "secret.h"
+
+struct json_object;
+struct provider_ops;
+struct upstream;
+
+struct pair {
+	const char *key, *value;
+};
+
+struct custom_resource {
+	const char *group, *version, *plural;	/* group "" is the core */
+};
+
+struct string_list {
+	const char **items;
+	size_t n;
+};
+
+struct cluster {
+	const char *name;
+	const char *title;		/* NULL if not set; so below */
+	const char *url;
+	const char *auth_provider;	/* as configured, metadata wins */
+	const char *oidc_token_provider;
+	const char *present_as;
+	bool sign_in_stagedoor;		/* signIn = "stagedoor" */
+	struct secret token;		/* serviceAccountToken */
+	const char *assume_role, *external_id;
+	struct pair *metadata;		/* authMetadata as configured */
+	size_t nmetadata;
+	bool skip_tls_verify, skip_metrics;
+	const char *ca_data, *ca_file;
+	bool custom_set;		/* customResources given, even empty */
+	struct custom_resource *custom;
+	size_t ncustom;
+	const char *dashboard_url, *dashboard_app;
+	struct json_object *dashboard_parameters;	/* owned; or NULL */
+	double connect_timeout, timeout;	/* seconds */
+	struct string_list allow;	/* n == 0: everyone */
+	bool guests;
+	bool read_only;
+	const char *where;		/* file:line of the entry, for messages */
+
+	/* Filled by cluster_prepare. */
+	const char *broken;		/* why it cannot work; NULL: it can */
+	const struct provider_ops *provider;
+	void *provider_state;		/* of the runtime; borrowed */
+	struct upstream *upstream;	/* NULL when broken */
+	const char *base_path;		/* of url: "" or "/prefix", no slash at
+					   the end */
+};
+
+struct clusters {
+	struct cluster **items;
+	size_t n;
+};
+
+/* NULL if there is none of exactly that name. */
+const struct cluster *clusters_find(const struct clusters *cs,
+    const char *name);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who asks. identity.c is the only reader of it, from STAGEDOOR_* parameters
+ * (which only the web server can set) or a Bearer token that we verify.
+ */
+#ifndef STAGEDOOR_IDENTITY_H
+#define STAGEDOOR_IDENTITY_H
+
+struct request;
+
+enum identity_kind {
+	IDENTITY_NOBODY,	/* the default policy is disabled, no token */
+	IDENTITY_GUEST,		/* identity.guest */
+	IDENTITY_USER,
+	IDENTITY_SERVICE,	/* a static external token */
+};
+
+struct identity {
+	enum identity_kind kind;
+	const char *user;		/* "user:default/some.user"; NULL for
+					   nobody; the subject for a service */
+	const char *name, *namespace;	/* parts of user */
+	const char *email;		/* NULL if unknown */
+	const char **groups;
+	size_t ngroups;
+	bool session;			/* the web server's word, so a cookie
+					   may stand behind it: see the
+					   same-origin rule */
+	/* of a service: the permissions its token is restricted to */
+	const char *const *permissions;
+	size_t npermissions;
+	bool restricted;
+};
+
+/*
+ * Find out who asks, for a request of the runtime in req->rt. Strings live
+ * in the request's arena. 0; E_AUTH (with the contract's message), E_DENIED
+ * (restricted token), E_INPUT (a parameter twice, too long, or odd).
+ */
+int identity_of(struct request *req, struct identity *out, struct err *err);
+/*
+ * The same-origin rule for unsafe methods of a session
+ * (architecture.md, "What must always hold", 8). 0 or E_DENIED.
+ */
+int identity_same_origin(const struct request *req,
+    const struct identity *who, struct err *err);
+/* May who see and use the cluster (allow, guests)? */
+struct cluster;
+bool identity_may_use(const struct identity *who, const struct cluster *c);
+/* The full, lower-cased ref of "x", "user:x", "user:ns/x"; NULL if bad. */
+const char *identity_ref(struct arena *arena, const char *text,
+    const char *default_kind);
+
+#endif

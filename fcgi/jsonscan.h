@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pull reader over JSON bytes (RFC 8259) that allocates nothing: for
+ * answers of clusters, which are large and mostly passed on as they came.
+ * It is strict: whole grammar, UTF-8, no lone surrogate bytes, bounded depth.
+ * Values are handed out as spans of the caller's bytes.
+ */
+#ifndef STAGEDOOR_JSONSCAN_H
+#define STAGEDOOR_JSONSCAN_H
+
+#define JSONSCAN_DEPTH 64	/* objects of Kubernetes nest to about 20 */
+
+/* A value as it stands in the input, without white space around it. */
+struct json_span {
+	const char *ptr;	/* NULL: absent */
+	size_t len;
+};
+
+/*
+ * Check one whole text: one value, white space around it, nothing else.
+ * Returns 0, or E_PROTOCOL with the offset of the first bad byte in err.
+ */
+int jsonscan_check(const char *data, size_t len, struct err *err);
+
+/*
+ * Iterate over the members of an object or the elements of an array that
+ * jsonscan_check has accepted (as a whole or as part of an accepted text).
+ * jsonscan_begin returns false if the span is not of that kind ('{' or '[').
+ * Each _next returns false at the end. key is the raw span with its quotes.
+ */
+struct jsonscan {
+	const char *p, *end;
+};
+bool jsonscan_begin(struct jsonscan *it, struct json_span value, char kind);
+bool jsonscan_member(struct jsonscan *it, struct json_span *key,
+    struct json_span *value);
+bool jsonscan_element(struct jsonscan *it, struct json_span *value);
+
+/* The last member of that name (as in JavaScript); ptr NULL if none. */
+struct json_span jsonscan_get(struct json_span object, const char *name);
+/* Is the span the string s? Understands escapes. */
+bool jsonscan_is(struct json_span value, const char *s);
+bool jsonscan_is_string(struct json_span value);
+/*
+ * The decoded content of a string span, into memory of the arena.
+ * NULL if it is no string or holds a NUL.
+ */
+char *jsonscan_string(struct json_span value, struct arena *arena);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One line a message, escaped at the sink. */
+#include "base.h"
+
+#include <syslog.h>
+
+#include "clock.h"
+#include "log.h"
+#include "strbuf.h"
+
+#define LOG_LINE_MAX 4096	/* longer messages are cut: a line is for a person */
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+static const int level_syslog[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+static enum log_level max_level = LOG_LEVEL_INFO;
+static bool use_syslog;
+
+void
+log_init(enum log_level level, bool to_syslog)
+{
+	__atomic_store_n(&max_level, level, __ATOMIC_RELAXED);
+	if (to_syslog && !use_syslog)
+		openlog("stagedoor", LOG_PID, LOG_DAEMON);
+	__atomic_store_n(&use_syslog, to_syslog, __ATOMIC_RELAXED);
+}
+
+int
+log_level_parse(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(level_names); i++)
+		if (strcmp(word, level_names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+static void
+add_escaped(struct strbuf *sb, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c < 0x20 || c == 0x7f)
+			strbuf_addf(sb, "\\x%02x", c);
+		else
+			strbuf_addch(sb, (char)c);
+	}
+}
+
+void
+log_msg(enum log_level level, const char *fmt, ...)
+{
+	struct strbuf line = STRBUF_INIT(4 * LOG_LINE_MAX + 64);
+	char stamp[CLOCK_STAMP_LEN], text[LOG_LINE_MAX];
+	va_list ap;
+
+	if (level > __atomic_load_n(&max_level, __ATOMIC_RELAXED))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (__atomic_load_n(&use_syslog, __ATOMIC_RELAXED)) {
+		add_escaped(&line, text);
+		syslog(level_syslog[level], "%s", line.buf);
+	} else {
+		strbuf_addf(&line, "%s %s ", clock_stamp(clock_wall_ms(),
+		    stamp), level_names[level]);
+		add_escaped(&line, text);
+		strbuf_addch(&line, '\n');
+		/* One write, so that lines of threads do not mix. */
+		if (write(STDERR_FILENO, line.buf, line.len) < 0)
+			max_level = max_level;	/* nowhere left to complain */
+	}
+	strbuf_release(&line);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What requests run on: settings, clusters made ready, provider states. It
+ * is immutable; a reload makes another one, and requests in flight keep
+ * theirs. Counted references, from any thread.
+ */
+#ifndef STAGEDOOR_RUNTIME_H
+#define STAGEDOOR_RUNTIME_H
+
+#include "cluster.h"
+
+struct catalog;
+struct problems;
+struct settings;
+struct transport;
+
+struct runtime {
+	struct settings *settings;	/* owned */
+	struct transport *transport;	/* borrowed: outlives all runtimes */
+	struct catalog *catalog;	/* owned */
+	struct clusters clusters;	/* owned; in the order of locators */
+	unsigned refs;
+};
+
+/*
+ * Make a runtime; takes settings. Clusters that cannot work stay in the list
+ * with `broken` set and are reported in problems as warnings.
+ */
+struct runtime *runtime_new(struct settings *settings,
+    struct transport *transport, struct problems *problems);
+struct runtime *runtime_ref(struct runtime *rt);
+void runtime_put(struct runtime *rt);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All settings as one immutable struct, read from layers of files (libconfig
+ * or Backstage's app-config.yaml) through the table of keys in keys.c.
+ * Nothing else knows where a setting came from. Keys, types and defaults:
+ * `stagedoor check --keys`.
+ */
+#ifndef STAGEDOOR_SETTINGS_H
+#define STAGEDOOR_SETTINGS_H
+
+#include "cluster.h"
+#include "secret.h"
+
+struct arena;
+struct json_object;
+struct strbuf;
+
+enum service_locator { SERVICE_MULTI_TENANT, SERVICE_SINGLE_TENANT,
+    SERVICE_CATALOG_RELATION };
+
+enum locator_type { LOCATOR_CONFIG, LOCATOR_LOCAL_KUBECTL_PROXY,
+    LOCATOR_KUBECONFIG, LOCATOR_CATALOG, LOCATOR_GKE };
+
+struct locator_settings {
+	enum locator_type type;
+	struct cluster *clusters;	/* config */
+	size_t nclusters;
+	const char *path;		/* kubeconfig; NULL: the default */
+	struct string_list contexts;	/* kubeconfig; n == 0: all */
+	const char *where;
+};
+
+struct external_access {	/* backend.auth.externalAccess, type static */
+	struct secret token;
+	const char *subject;
+	bool has_restrictions;
+	struct access_restriction {
+		const char *plugin;
+		bool has_permissions;
+		struct string_list permissions;
+	} *restrictions;
+	size_t nrestrictions;
+};
+
+struct discovery_endpoint {
+	const char *target;	/* may hold {{pluginId}} */
+	struct string_list plugins;
+};
+
+struct settings {
+	struct arena *arena;		/* owns every string below */
+
+	bool have_kubernetes;		/* no such key: all routes answer 404 */
+	enum service_locator service_locator;
+	struct locator_settings *locators;
+	size_t nlocators;
+	bool object_types_set;
+	struct string_list object_types;
+	struct pair *api_versions;	/* apiVersionOverrides */
+	size_t napi_versions;
+	struct custom_resource *custom;
+	size_t ncustom;
+
+	bool have_backend;
+	const char *backend_base_url;
+	bool auth_disabled;	/* dangerouslyDisableDefaultAuthPolicy */
+	struct external_access *external;
+	size_t nexternal;
+	struct discovery_endpoint *discovery;
+	size_t ndiscovery;
+	bool permission_enabled;
+
+	const char *base_path;		/* "/api/kubernetes" */
+	const char *public_url;		/* or NULL */
+	bool identity_backstage;	/* identity.source, after defaulting */
+	const char *guest;		/* identity.guest; "" : none */
+	bool remote_user;
+	struct string_list origins;	/* defaulted from publicUrl */
+	struct secret backstage_token;
+	double catalog_fresh;
+	const char *listen, *socket_group;
+	unsigned socket_mode;
+	unsigned threads, streams;
+	double limit_connect, limit_cluster, limit_drain;
+	size_t limit_request_body, limit_response;
+	unsigned breaker_failures;
+	double breaker_probe;
+	const char *ca_file;
+	int log_level;			/* enum log_level */
+	bool log_syslog;
+};
+
+/* A list of messages: each error of one run, not only the first. */
+struct problems {
+	struct problem {
+		bool warning;
+		char *text;	/* "file:line: key.path: what, what to do" */
+	} *items;
+	size_t n, nerrors;
+};
+void problems_add(struct problems *p, bool warning, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void problems_release(struct problems *p);
+
+/*
+ * Read and layer files (later over earlier; *.yaml and *.yml are app-configs,
+ * anything else libconfig), check them, and give a struct.
+ * On 0, *out is the caller's (settings_free); problems may hold warnings.
+ * E_CONFIG: problems holds at least one error; *out is NULL.
+ * A cluster whose own entry cannot work (bad URL, CA) is no error here.
+ */
+int settings_load(const char *const *files, size_t n, struct settings **out,
+    struct problems *problems);
+void settings_free(struct settings *s);	/* NULL is fine */
+
+/* stagedoor check --keys: the whole table of keys, for people. */
+void settings_print_keys(struct strbuf *out);
+/*
+ * stagedoor import: the layered tree of the files in libconfig's syntax.
+ * Values that came from ${ENV} stay as ${ENV}: secrets do not move. 0, E_*.
+ */
+int settings_import(const char *const *files, size_t n, struct strbuf *out,
+    struct problems *problems);
+
+#endif

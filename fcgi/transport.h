@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one owner of libcurl. Two ways to a cluster:
+ *
+ * - fetch: a bounded GET whose whole answer is kept in memory. Fetches are
+ *   submitted in groups to threads that own a curl multi handle each and are
+ *   shared by all workers (HTTP/2 multiplexed where the cluster speaks it).
+ * - stream: any method, bytes passed on as they come, both ways, on a kept
+ *   HTTP/1.1 connection that the calling thread has for itself meanwhile.
+ *   Writing may block, and that is the back-pressure.
+ *
+ * Redirects are not followed. Every wait has a deadline. Each upstream has a
+ * breaker: after so many transfers in a row that timed out or were refused,
+ * everything fails at once with E_BREAKER, while a probe (GET /version
+ * without a credential, any HTTP answer counts) looks at most once per
+ * `probe` seconds whether it is back.
+ */
+#ifndef STAGEDOOR_TRANSPORT_H
+#define STAGEDOOR_TRANSPORT_H
+
+#include "credential.h"
+#include "err.h"
+#include "strbuf.h"
+
+struct transport;
+struct upstream;
+struct batch;
+
+struct transport_options {
+	unsigned threads;	/* of the fetch side; 0: 2 */
+	const char *roots_pem;	/* caFile: roots beside the system's, or NULL */
+};
+
+/* Call curl_global_init first (transport_new does). Before other threads. */
+struct transport *transport_new(const struct transport_options *opt);
+/* All batches must be freed before. Closes every connection. */
+void transport_free(struct transport *t);
+
+struct upstream_options {
+	const char *url;	/* http(s)://host[:port][/base]; no user info */
+	const char *ca_pem;	/* replaces the system's roots; NULL: those */
+	bool insecure;		/* skipTLSVerify */
+	double connect_timeout, timeout;	/* seconds */
+	unsigned breaker_failures;		/* 0: no breaker */
+	double breaker_probe;			/* seconds */
+};
+
+/*
+ * The upstream with exactly these options: the existing one, with its
+ * connections and its breaker, or a new one. Gives a reference.
+ * E_CONFIG: the url is none, or the PEM holds no certificate.
+ */
+int upstream_get(struct transport *t, const struct upstream_options *opt,
+    struct upstream **out, struct err *err);
+void upstream_put(struct upstream *up);		/* NULL is fine */
+
+/* One bounded GET. The caller fills the first part and owns it all. */
+struct fetch {
+	struct upstream *up;
+	const char *path;	/* appended to the url's base; with query */
+	const struct credential *cred;
+	const char *const *headers;	/* extra "Name: value", NULL at end;
+					   or NULL */
+	size_t limit;		/* bytes of the (decoded) answer */
+	void *owner;		/* the caller's */
+
+	int status;		/* HTTP status; 0: none came, see err */
+	struct strbuf body;	/* complete if err.code == 0 */
+	struct err err;		/* E_CONNECT E_TLS E_TIMEOUT E_PROTOCOL
+				   E_TOOLARGE E_BREAKER E_GONE */
+	struct fetch *next;	/* transport's, while it runs; so below */
+	void *transfer;
+	struct fetch_group *group;
+};
+
+/* What is waited for as one: the lists of one cluster. */
+struct fetch_group {
+	struct fetch *fetches;
+	size_t n;		/* may be 0: it is finished at once */
+	void *owner;
+
+	size_t pending;		/* transport's */
+	struct batch *batch;
+	struct fetch_group *next;
+};
+
+/*
+ * A worker's set of groups. gone_fd is the client's connection (-1: none);
+ * its hang-up cancels what is under way. One thread uses a batch.
+ */
+struct batch *batch_new(struct transport *t, int gone_fd);
+void batch_submit(struct batch *b, struct fetch_group *g);
+/*
+ * The next finished group, in the order they finish; NULL when none is under
+ * way. Returns NULL with err->code E_GONE when the client left.
+ * Clears err->code otherwise.
+ */
+struct fetch_group *batch_wait(struct batch *b, struct err *err);
+/* Cancels what is under way and waits until no thread touches it. */
+void batch_free(struct batch *b);
+
+/* One fetch, waited for here. Returns 0 or f->err.code. */
+int transport_fetch(struct transport *t, struct fetch *f, int gone_fd);
+
+struct header {
+	const char *name, *value;
+};
+
+struct stream_request {
+	struct upstream *up;
+	const char *method;
+	const char *path;	/* appended to the url's base; with query */
+	const struct header *headers;	/* Host and framing are ours */
+	size_t nheaders;
+	const struct credential *cred;
+	int64_t length;		/* of the body; 0: none; -1: chunked */
+};
+
+#define STREAM_AGAIN (-1000)	/* read: nothing now, poll fd */
+
+/* Called on the thread that called transport_stream. */
+struct stream_io {
+	void *ctx;
+	/* The final status line and headers as received, hop-by-hop ones
+	   included. 0 or an E_* that ends the stream. */
+	int (*head)(void *ctx, int status, const struct header *headers,
+	    size_t n);
+	/* Bytes of the answer (chunking undone, encoding kept). 0 or E_*. */
+	int (*body)(void *ctx, const char *data, size_t len);
+	/* Nothing more arrived for now: pass on what was buffered. 0 or E_* */
+	int (*flush)(void *ctx);
+	/* Bytes of the request's body: count, 0 at the end, STREAM_AGAIN, or
+	   another negative to end the stream. */
+	ssize_t (*read)(void *ctx, char *buf, size_t len);
+	int fd;		/* readable when read has more or the client left */
+	/* fd is readable though no body is awaited: has the client left? */
+	bool (*gone)(void *ctx);
+};
+
+/*
+ * Run one stream to its end. The deadline (the upstream's timeout) is from
+ * the end of the request to the answer's headers; after those only TCP
+ * keep-alive watches. 0 when the whole answer was passed on; E_* else, and
+ * whether head was called tells what the client has seen already.
+ * Upgrades are not spoken here.
+ */
+int transport_stream(struct transport *t, const struct stream_request *rq,
+    const struct stream_io *io, struct err *err);
+
+/*
+ * Words for a failed transfer, without secrets: "connect ECONNREFUSED
+ * 127.0.0.1:6443", "certificate has expired". They stand in err.text.
+ * For E_CONNECT, err.detail holds the errno's name ("ECONNREFUSED") or "".
+ */
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a provider is: one file that turns (cluster, who asks) into a
+ * credential. It may use only what provider_call hands it, so that it can be
+ * tested without a network, a file system or a clock. State is constant
+ * after init, so no thread needs a lock. It does not cache, store, seal or
+ * log: the core does.
+ */
+#ifndef STAGEDOOR_PROVIDER_H
+#define STAGEDOOR_PROVIDER_H
+
+#include "cluster.h"
+#include "credential.h"
+#include "err.h"
+
+struct arena;
+struct identity;
+struct json_object;
+struct settings;
+
+enum provider_verdict {
+	PROVIDER_OK,
+	PROVIDER_NEEDS_USER,	/* this user must sign in first */
+	PROVIDER_REFUSED,	/* this user may not */
+	PROVIDER_FAILED,	/* it is broken: err says what */
+};
+
+enum provider_flags {
+	PROVIDER_SERVER_SIDE = 1,	/* everyone gets the same */
+	PROVIDER_USER_TOKEN = 2,	/* the user's own token is used */
+	PROVIDER_CACHEABLE = 4,
+	PROVIDER_NETWORK = 8,		/* obtaining may take seconds */
+};
+
+/* A file may hold this much: tokens and certificates are far smaller. */
+#define PROVIDER_FILE_MAX 65536
+
+struct provider_call {
+	const struct cluster *cluster;
+	const struct identity *who;
+	/* The tokens the client brought: body "auth" or headers; or NULL. */
+	struct json_object *auth;
+	bool auth_lower;	/* from headers: names came lower-cased */
+	struct arena *scratch;	/* wiped after the call */
+	int64_t now;		/* wall ms */
+	/* Bounded read, one trailing newline trimmed; err names the file. */
+	int (*read_file)(const char *path, struct secret *out,
+	    struct err *err);
+	const char *(*getenv)(const char *name);
+};
+
+struct provider_ops {
+	const char *name;	/* the authProvider of a cluster */
+	unsigned flags;
+	size_t state_size;	/* the core allocates, zeroes and frees it */
+	/* This cluster's settings; 0 or E_CONFIG. Optional. */
+	int (*check)(const struct cluster *cluster, struct err *err);
+	/* Where the settings' URL and CA give way to others. Optional. */
+	int (*locate)(const struct provider_call *call, struct cluster *cluster,
+	    struct arena *arena, struct err *err);
+	int (*init)(void *state, const struct settings *settings,
+	    struct err *err);	/* optional */
+	enum provider_verdict (*obtain)(const void *state,
+	    const struct provider_call *call, struct credential *out,
+	    struct err *err);
+	void (*wipe)(void *state);	/* optional */
+};
+
+/* registry.c: the one table. NULL if there is none of that name. */
+const struct provider_ops *provider_find(const char *name);
+/* The names, NULL-terminated, for messages and suggestions. */
+const char *const *provider_names(void);
+
+#endif
