@@ -8,6 +8,9 @@
 #ifndef STAGEDOOR_JSONSCAN_H
 #define STAGEDOOR_JSONSCAN_H
 
+struct arena;
+struct err;
+
 #define JSONSCAN_DEPTH 64	/* objects of Kubernetes nest to about 20 */
 
 /* A value as it stands in the input, without white space around it. */
@@ -21,6 +24,25 @@ struct json_span {
  * Returns 0, or E_PROTOCOL with the offset of the first bad byte in err.
  */
 int jsonscan_check(const char *data, size_t len, struct err *err);
+
+/* A member of the outermost object, noted while the text is checked. */
+struct json_pick {
+	const char *name;
+	struct json_span *value;	/* the last of that name; ptr NULL: none */
+};
+struct json_rules {
+	unsigned depth;		/* containers in containers, at most */
+	bool no_nul;		/* refuse "\u0000" */
+	const struct json_pick *picks;
+	size_t npicks;
+};
+/* The same with other rules; one pass finds the picked members too. */
+int jsonscan_check_with(const char *data, size_t len,
+    const struct json_rules *rules, struct err *err);
+/*
+ * The length of the well-formed UTF-8 character at data; 0 if there is none.
+ */
+size_t jsonscan_utf8(const char *data, size_t len);
 
 /*
  * Iterate over the members of an object or the elements of an array that

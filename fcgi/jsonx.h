@@ -10,6 +10,9 @@
 
 #include <json-c/json.h>
 
+struct err;
+struct strbuf;
+
 #define JSONX_DEPTH 32
 
 /*
