@@ -30,6 +30,7 @@ enum {
 	E_NOTBUILT = -15,	/* known by name, not built in yet */
 	E_CONFIG = -16,		/* the settings cannot work */
 	E_SYSTEM = -17,		/* a system call failed; errno is in the text */
+	E_URI = -18,		/* a percent-encoding in the path is none */
 };
 
 struct err {

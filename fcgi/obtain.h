@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way from (cluster, who asks) to a credential: checks that the user may
- * use the cluster, then asks its provider. Handlers call this and never a
- * provider.
+ * The way from (cluster, who asks) to a credential and the address it is
+ * good for: checks that the user may use the cluster, then asks its
+ * provider. Handlers call this and never a provider.
  */
 #ifndef STAGEDOOR_OBTAIN_H
 #define STAGEDOOR_OBTAIN_H
@@ -11,14 +11,25 @@
 
 struct request;
 
+struct access {
+	struct credential cred;
+	struct upstream *up;	/* a reference; usually the cluster's own */
+	const char *url;	/* for messages; no slash at the end */
+	const char *base_path;	/* of url: "" or "/prefix" */
+};
+
+#define ACCESS_INIT { .cred = CREDENTIAL_INIT }
+
 /*
  * auth: the tokens the client brought (borrowed; NULL for none). auth_lower:
  * they came by header, so the names of oidc providers are lower-cased.
- * On PROVIDER_OK the caller owns out. Else err has the sentence for the row
- * or the answer: E_SIGNIN, E_DENIED, E_NOTBUILT, E_CONFIG, E_SYSTEM.
+ * On PROVIDER_OK the caller releases out. Else err has the sentence for the
+ * row or the answer (E_SIGNIN, E_DENIED, E_NOTBUILT, E_CONFIG, E_SYSTEM),
+ * and out holds nothing. A broken cluster gives PROVIDER_FAILED, E_CONFIG.
  */
-enum provider_verdict obtain_credential(const struct request *req,
+enum provider_verdict obtain_access(const struct request *req,
     const struct cluster *cluster, struct json_object *auth, bool auth_lower,
-    struct credential *out, struct err *err);
+    struct access *out, struct err *err);
+void access_release(struct access *a);
 
 #endif

@@ -30,6 +30,16 @@ enum provider_flags {
 	PROVIDER_USER_TOKEN = 2,	/* the user's own token is used */
 	PROVIDER_CACHEABLE = 4,
 	PROVIDER_NETWORK = 8,		/* obtaining may take seconds */
+	/* /proxy without the user's token goes out without any, as in
+	   Backstage, and the cluster answers 401 */
+	PROVIDER_BARE_PROXY = 16,
+	PROVIDER_NOT_BUILT = 32,	/* known by name only */
+};
+
+/* Where a cluster is, when it is not where the settings say. */
+struct location {
+	const char *url;	/* in scratch */
+	const char *ca_pem;	/* in scratch; NULL: the system's roots */
 };
 
 /* A file may hold this much: tokens and certificates are far smaller. */
@@ -55,9 +65,12 @@ struct provider_ops {
 	size_t state_size;	/* the core allocates, zeroes and frees it */
 	/* This cluster's settings; 0 or E_CONFIG. Optional. */
 	int (*check)(const struct cluster *cluster, struct err *err);
-	/* Where the settings' URL and CA give way to others. Optional. */
-	int (*locate)(const struct provider_call *call, struct cluster *cluster,
-	    struct arena *arena, struct err *err);
+	/*
+	 * The settings' URL and CA may give way to others, asked for each
+	 * request. True and out filled if they do. Optional.
+	 */
+	bool (*locate)(const struct provider_call *call,
+	    struct location *out);
 	int (*init)(void *state, const struct settings *settings,
 	    struct err *err);	/* optional */
 	enum provider_verdict (*obtain)(const void *state,

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The handlers of routes, a file for each family. Each answers the request
+ * it is given, whatever happens, and returns 0 or E_GONE.
+ */
+#ifndef STAGEDOOR_API_H
+#define STAGEDOOR_API_H
+
+struct request;
+
+int api_clusters(struct request *req);		/* GET /clusters */
+int api_services(struct request *req);		/* POST /services/:id */
+int api_workloads(struct request *req);	/* POST /resources/workloads/query */
+int api_custom(struct request *req);		/* POST /resources/custom/query */
+/* /proxy and what follows, /clusters/NAME/proxy and what follows. */
+int api_proxy(struct request *req);
+int api_cluster_proxy(struct request *req);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who asks. In `params` mode from STAGEDOOR_* parameters, which only the web
+ * server can set: whatever a client sends arrives with HTTP_ before its name
+ * and is never looked at. In `backstage` mode from the Bearer token.
+ */
+#include "base.h"
+
+#include <openssl/crypto.h>
+
+#include "arena.h"
+#include "err.h"
+#include "identity.h"
+#include "request.h"
+#include "runtime.h"
+#include "settings.h"
+
+#define REF_MAX 512		/* Backstage: kind 63, namespace 63, name 63 */
+#define EMAIL_MAX 320		/* RFC 3696 */
+#define GROUPS_MAX 16384
+#define PLUGIN "kubernetes"
+
+static bool
+has_control(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	return false;
+}
+
+static void
+lower(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s += 'a' - 'A';
+}
+
+const char *
+identity_ref(struct arena *arena, const char *text, const char *default_kind)
+{
+	const char *colon = strchr(text, ':'), *slash = strchr(text, '/');
+	const char *name;
+	char *ref;
+
+	/* A colon behind the slash belongs to the name. */
+	if (colon != NULL && slash != NULL && slash < colon)
+		colon = NULL;
+	name = slash != NULL ? slash + 1 : colon != NULL ? colon + 1 : text;
+	if (*name == '\0' || colon == text || slash == text ||
+	    (colon != NULL && slash == colon + 1) || strlen(text) > REF_MAX ||
+	    has_control(text))
+		return NULL;
+	ref = arena_printf(arena, "%.*s:%.*s/%s",
+	    (int)(colon ? colon - text : (ptrdiff_t)strlen(default_kind)),
+	    colon ? text : default_kind,
+	    (int)(slash ? slash - (colon ? colon + 1 : text) : 7),
+	    slash ? (colon ? colon + 1 : text) : "default", name);
+	lower(ref);
+	return ref;
+}
+
+/* Take "user:ns/name" apart. */
+static void
+set_user(struct arena *arena, struct identity *who, const char *ref)
+{
+	const char *colon = strchr(ref, ':'), *slash = strchr(ref, '/');
+
+	who->user = ref;
+	who->namespace = arena_strndup(arena, colon + 1,
+	    (size_t)(slash - colon - 1));
+	who->name = slash + 1;
+}
+
+/* One parameter of the web server: 0 and NULL if absent or empty. */
+static int
+param_once(const struct request *req, const char *name, size_t max,
+    const char **out, struct err *err)
+{
+	const char *v = request_param(req, name);
+
+	*out = NULL;
+	if (request_param_count(req, name) > 1)
+		return err_set(err, E_INPUT, "parameter %s came twice", name);
+	if (v == NULL || *v == '\0')
+		return 0;
+	if (strlen(v) > max)
+		return err_set(err, E_INPUT, "parameter %s is too long", name);
+	if (has_control(v))
+		return err_set(err, E_INPUT,
+		    "parameter %s holds a control character", name);
+	*out = v;
+	return 0;
+}
+
+static int
+set_groups(struct request *req, struct identity *who, const char *list,
+    struct err *err)
+{
+	const char *p = list, *end;
+	size_t max = 1;
+
+	for (; *p != '\0'; p++)
+		max += *p == ',';
+	who->groups = arena_alloc(req->arena, max * sizeof(*who->groups));
+	for (p = list; ; p = end + 1) {
+		char *one;
+
+		while (*p == ' ')
+			p++;
+		end = p + strcspn(p, ",");
+		one = arena_strndup(req->arena, p, (size_t)(end - p));
+		while (*one != '\0' && one[strlen(one) - 1] == ' ')
+			one[strlen(one) - 1] = '\0';
+		if (*one != '\0') {
+			const char *ref = identity_ref(req->arena, one,
+			    "group");
+
+			if (ref == NULL)
+				return err_set(err, E_INPUT,
+				    "parameter STAGEDOOR_GROUPS holds no "
+				    "entity ref");
+			who->groups[who->ngroups++] = ref;
+		}
+		if (*end == '\0')
+			return 0;
+	}
+}
+
+static int
+guest_identity(struct request *req, struct identity *who, struct err *err)
+{
+	const char *guest = req->rt->settings->guest;
+
+	if (guest == NULL || *guest == '\0')
+		return err_set(err, E_AUTH, "Missing credentials");
+	who->kind = IDENTITY_GUEST;
+	guest = identity_ref(req->arena, guest, "user");
+	if (guest == NULL)
+		return err_set(err, E_AUTH, "Missing credentials");
+	set_user(req->arena, who, guest);
+	return 0;
+}
+
+static int
+params_identity(struct request *req, struct identity *who, struct err *err)
+{
+	const char *user, *remote, *email, *groups, *ref;
+	int r;
+
+	if ((r = param_once(req, "STAGEDOOR_USER", REF_MAX, &user, err)) != 0 ||
+	    (r = param_once(req, "STAGEDOOR_EMAIL", EMAIL_MAX, &email, err)) != 0 ||
+	    (r = param_once(req, "STAGEDOOR_GROUPS", GROUPS_MAX, &groups, err)) != 0)
+		return r;
+	if (user == NULL && req->rt->settings->remote_user) {
+		if ((r = param_once(req, "REMOTE_USER", REF_MAX, &remote,
+		    err)) != 0)
+			return r;
+		user = remote;
+	}
+	if (user == NULL)
+		return guest_identity(req, who, err);
+	if ((ref = identity_ref(req->arena, user, "user")) == NULL)
+		return err_set(err, E_INPUT,
+		    "parameter STAGEDOOR_USER is no entity ref");
+	who->kind = IDENTITY_USER;
+	who->session = true;
+	who->email = email;
+	set_user(req->arena, who, ref);
+	return groups == NULL ? 0 : set_groups(req, who, groups, err);
+}
+
+/* The token of a Bearer header, or NULL: other schemes are none. */
+static const char *
+bearer_token(const struct request *req)
+{
+	const char *h = request_header(req, "authorization");
+
+	if (h == NULL || strncasecmp(h, "bearer ", 7) != 0)
+		return NULL;
+	h += 7;
+	while (*h == ' ')
+		h++;
+	return *h == '\0' ? NULL : h;
+}
+
+static const struct access_restriction *
+restriction_for_us(const struct external_access *ea)
+{
+	size_t i;
+
+	for (i = 0; i < ea->nrestrictions; i++)
+		if (strcmp(ea->restrictions[i].plugin, PLUGIN) == 0)
+			return &ea->restrictions[i];
+	return NULL;
+}
+
+static int
+restricted_elsewhere(struct request *req, const struct external_access *ea,
+    struct err *err)
+{
+	const char *list = "";
+	size_t i;
+
+	for (i = 0; i < ea->nrestrictions; i++)
+		list = arena_printf(req->arena, "%s%s'%s'", list,
+		    *list ? ", " : "", ea->restrictions[i].plugin);
+	return err_set(err, E_DENIED,
+	    "This token's access is restricted to plugin(s) %s", list);
+}
+
+static int
+service_identity(struct request *req, const struct external_access *ea,
+    struct identity *who, struct err *err)
+{
+	const struct access_restriction *ar;
+
+	who->kind = IDENTITY_SERVICE;
+	who->user = ea->subject;
+	if (!ea->has_restrictions)
+		return 0;
+	if ((ar = restriction_for_us(ea)) == NULL)
+		return restricted_elsewhere(req, ea, err);
+	if (ar->has_permissions) {
+		who->restricted = true;
+		who->permissions = (const char *const *)ar->permissions.items;
+		who->npermissions = ar->permissions.n;
+	}
+	return 0;
+}
+
+static int
+backstage_identity(struct request *req, struct identity *who, struct err *err)
+{
+	const struct settings *s = req->rt->settings;
+	const char *token = bearer_token(req);
+	const struct external_access *hit = NULL;
+	size_t i;
+
+	if (token == NULL && s->auth_disabled)
+		return 0;
+	if (token == NULL)
+		return err_set(err, E_AUTH, "Missing credentials");
+	/* All are compared, so that time tells nothing about which matched. */
+	for (i = 0; i < s->nexternal; i++)
+		if (secret_equal(&s->external[i].token, token, strlen(token)))
+			hit = &s->external[i];
+	if (hit != NULL)
+		return service_identity(req, hit, who, err);
+	return err_set(err, E_AUTH, "Illegal token");
+}
+
+int
+identity_of(struct request *req, struct identity *out, struct err *err)
+{
+	memset(out, 0, sizeof(*out));
+	if (req->rt->settings->identity_backstage)
+		return backstage_identity(req, out, err);
+	return params_identity(req, out, err);
+}
+
+static bool
+is_unsafe(const struct request *req)
+{
+	const char *connection = request_header(req, "connection");
+
+	if (request_header(req, "upgrade") != NULL ||
+	    (connection != NULL && strcasestr(connection, "upgrade") != NULL))
+		return true;
+	return strcmp(req->method, "GET") != 0 && !req->is_head &&
+	    strcmp(req->method, "OPTIONS") != 0;
+}
+
+static bool
+origin_allowed(const struct settings *s, const char *origin)
+{
+	size_t i;
+
+	for (i = 0; i < s->origins.n; i++)
+		if (strcasecmp(s->origins.items[i], origin) == 0)
+			return true;
+	return false;
+}
+
+int
+identity_same_origin(const struct request *req, const struct identity *who,
+    struct err *err)
+{
+	const char *origin, *site;
+
+	if ((!who->session && who->kind != IDENTITY_GUEST) || !is_unsafe(req))
+		return 0;
+	origin = request_header(req, "origin");
+	site = request_header(req, "sec-fetch-site");
+	if (origin != NULL && origin_allowed(req->rt->settings, origin))
+		return 0;
+	if (site != NULL && strcmp(site, "same-origin") == 0)
+		return 0;
+	/*
+	 * A guest has no cookie that a foreign page could ride on; but a page
+	 * that says it is foreign does not get to use the visitor's network.
+	 */
+	if (who->kind == IDENTITY_GUEST && origin == NULL && site == NULL)
+		return 0;
+	return err_set(err, E_DENIED, "request comes from another origin: "
+	    "send an Origin of identity.origins or Sec-Fetch-Site: "
+	    "same-origin");
+}
+
+static bool
+listed(const struct string_list *list, struct arena *scratch, const char *ref,
+    const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const char *want = identity_ref(scratch, list->items[i], kind);
+
+		if (want != NULL && strcmp(want, ref) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+identity_may_use(const struct identity *who, const struct cluster *c)
+{
+	struct arena *scratch;
+	bool ok = false;
+	size_t i;
+
+	if (who->kind == IDENTITY_GUEST && !c->guests)
+		return false;
+	if (c->allow.n == 0)
+		return true;
+	if (who->kind != IDENTITY_USER && who->kind != IDENTITY_GUEST)
+		return false;
+	scratch = arena_new();
+	ok = listed(&c->allow, scratch, who->user, "user");
+	for (i = 0; i < who->ngroups && !ok; i++)
+		ok = listed(&c->allow, scratch, who->groups[i], "user");
+	arena_free(scratch);
+	return ok;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parameters of the web server to a struct request: method, path, body. */
+#include "base.h"
+
+#include <zlib.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "err.h"
+#include "path.h"
+#include "request.h"
+#include "runtime.h"
+#include "secret.h"
+#include "settings.h"
+#include "transport.h"
+
+#define TARGET_MAX 32768	/* nginx and Apache refuse longer lines */
+#define METHOD_MAX 32
+
+const char *
+request_param(const struct request *req, const char *name)
+{
+	size_t len = strlen(name);
+	char **p;
+
+	for (p = req->params; *p != NULL; p++)
+		if (strncmp(*p, name, len) == 0 && (*p)[len] == '=')
+			return *p + len + 1;
+	return NULL;
+}
+
+size_t
+request_param_count(const struct request *req, const char *name)
+{
+	size_t len = strlen(name), n = 0;
+	char **p;
+
+	for (p = req->params; *p != NULL; p++)
+		if (strncmp(*p, name, len) == 0 && (*p)[len] == '=')
+			n++;
+	return n;
+}
+
+/* "Content-Type" to "CONTENT_TYPE", any other to "HTTP_NAME". */
+static const char *
+param_of_header(struct arena *arena, const char *name)
+{
+	bool bare = strcasecmp(name, "content-type") == 0 ||
+	    strcasecmp(name, "content-length") == 0;
+	char *out = arena_printf(arena, "%s%s", bare ? "" : "HTTP_", name);
+	char *p;
+
+	for (p = out; *p != '\0'; p++) {
+		if (*p == '-')
+			*p = '_';
+		else if (*p >= 'a' && *p <= 'z')
+			*p -= 'a' - 'A';
+	}
+	return out;
+}
+
+const char *
+request_header(const struct request *req, const char *name)
+{
+	const char *param = param_of_header(req->arena, name);
+	const char *first = NULL;
+	size_t len = strlen(param);
+	char **p;
+
+	for (p = req->params; *p != NULL; p++) {
+		if (strncmp(*p, param, len) != 0 || (*p)[len] != '=')
+			continue;
+		first = first == NULL ? *p + len + 1 :
+		    arena_printf(req->arena, "%s, %s", first, *p + len + 1);
+	}
+	return first;
+}
+
+/* "HTTP_X_Y=v" to x-y and v. */
+static void
+header_of_param(struct arena *arena, const char *param, struct header *out)
+{
+	const char *eq = strchr(param, '=');
+	char *name = arena_strndup(arena, param, (size_t)(eq - param));
+	char *p;
+
+	for (p = name; *p != '\0'; p++) {
+		if (*p == '_')
+			*p = '-';
+		else if (*p >= 'A' && *p <= 'Z')
+			*p += 'a' - 'A';
+	}
+	out->name = name;
+	out->value = eq + 1;
+}
+
+struct header *
+request_headers(const struct request *req, size_t *n)
+{
+	struct header *out;
+	size_t count = 0;
+	char **p;
+
+	for (p = req->params; *p != NULL; p++)
+		count++;
+	out = arena_alloc(req->arena, (count + 1) * sizeof(*out));
+	*n = 0;
+	for (p = req->params; *p != NULL; p++) {
+		if (str_starts(*p, "HTTP_") && strchr(*p, '=') != NULL)
+			header_of_param(req->arena, *p + 5, &out[(*n)++]);
+		else if (str_starts(*p, "CONTENT_TYPE=") &&
+		    (*p)[13] != '\0')
+			header_of_param(req->arena, *p, &out[(*n)++]);
+	}
+	return out;
+}
+
+static int
+init_method(struct request *req, struct err *err)
+{
+	const char *m = request_param(req, "REQUEST_METHOD"), *p;
+
+	if (m == NULL || *m == '\0' || strlen(m) > METHOD_MAX)
+		return err_set(err, E_INPUT, "bad request method");
+	for (p = m; *p != '\0'; p++)
+		if (*p < 'A' || *p > 'Z')
+			return err_set(err, E_INPUT, "bad request method");
+	req->method = m;
+	req->is_head = strcmp(m, "HEAD") == 0;
+	return 0;
+}
+
+/* The target as the client sent it; CGI's own variables where it is lost. */
+static const char *
+find_target(const struct request *req)
+{
+	const char *t = request_param(req, "REQUEST_URI"), *q, *s;
+
+	if (t == NULL || *t == '\0') {
+		const char *script = request_param(req, "SCRIPT_NAME");
+		const char *info = request_param(req, "PATH_INFO");
+
+		q = request_param(req, "QUERY_STRING");
+		return arena_printf(req->arena, "%s%s%s%s",
+		    script ? script : "", info ? info : "",
+		    q && *q ? "?" : "", q ? q : "");
+	}
+	if (*t != '/' && (s = strstr(t, "://")) != NULL) {
+		s = strpbrk(s + 3, "/?");	/* absolute form */
+		return s == NULL ? "/" : s;
+	}
+	return t;
+}
+
+static int
+init_target(struct request *req, struct err *err)
+{
+	const char *target = find_target(req), *p;
+
+	if (strlen(target) > TARGET_MAX)
+		return err_set(err, E_TOOLARGE, "request target is too long");
+	for (p = target; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return err_set(err, E_INPUT,
+			    "request target holds a control character");
+	p = strchr(target, '?');
+	req->query = p == NULL ? NULL : p + 1;
+	req->raw_path = p == NULL ? target :
+	    arena_strndup(req->arena, target, (size_t)(p - target));
+	return 0;
+}
+
+static int
+init_below(struct request *req, struct err *err)
+{
+	const char *base = req->rt->settings->base_path;
+	size_t len = strlen(base);
+	const char *rest;
+
+	while (len > 0 && base[len - 1] == '/')
+		len--;
+	rest = req->raw_path + len;
+	if (strncasecmp(req->raw_path, base, len) != 0 ||
+	    (*rest != '/' && *rest != '\0'))
+		return err_set(err, E_NOTFOUND, "not below the base path");
+	req->below = *rest == '\0' ? "/" : rest;
+	req->route_path = path_normalise(req->arena, req->below);
+	if (req->route_path == NULL)
+		return err_set(err, E_URI,
+		    "Failed to decode param '%s'", req->below);
+	return 0;
+}
+
+static int
+init_length(struct request *req, struct err *err)
+{
+	const char *s = request_param(req, "CONTENT_LENGTH");
+	const char *te = request_param(req, "HTTP_TRANSFER_ENCODING");
+	char *end;
+
+	req->length = te != NULL && strcasestr(te, "chunked") ? -1 : 0;
+	if (s == NULL || *s == '\0')
+		return 0;
+	errno = 0;
+	req->length = strtoll(s, &end, 10);
+	if (errno != 0 || *end != '\0' || *s < '0' || *s > '9')
+		return err_set(err, E_INPUT, "bad Content-Length");
+	return 0;
+}
+
+static void
+init_id(struct request *req)
+{
+	const char *given = request_param(req, "STAGEDOOR_REQUEST_ID");
+	unsigned char raw[16];
+	size_t i;
+
+	if (given != NULL && strlen(given) == 32 &&
+	    strspn(given, "0123456789abcdef") == 32) {
+		memcpy(req->id, given, 33);
+		return;
+	}
+	secret_random(raw, sizeof(raw));
+	for (i = 0; i < sizeof(raw); i++)
+		snprintf(req->id + 2 * i, 3, "%02x", raw[i]);
+}
+
+int
+request_init(struct request *req, struct err *err)
+{
+	int r;
+
+	req->started = clock_mono_ms();
+	req->method = "?";	/* for the log, should parsing fail */
+	req->raw_path = "?";
+	req->below = req->route_path = "/";
+	init_id(req);
+	if ((r = init_method(req, err)) != 0 ||
+	    (r = init_target(req, err)) != 0 ||
+	    (r = init_below(req, err)) != 0)
+		return r;
+	return init_length(req, err);
+}
+
+/* Undo gzip in one go; the limit counts what comes out. */
+static int
+body_gunzip(struct strbuf *in, struct strbuf *out, struct err *err)
+{
+	z_stream z = { .next_in = (unsigned char *)in->buf,
+	    .avail_in = (unsigned)in->len };
+	char chunk[8192];
+	int r, code = 0;
+
+	if (inflateInit2(&z, 15 + 32) != Z_OK)
+		BUG("inflateInit2 failed");
+	do {
+		z.next_out = (unsigned char *)chunk;
+		z.avail_out = sizeof(chunk);
+		r = inflate(&z, Z_NO_FLUSH);
+		if (r != Z_OK && r != Z_STREAM_END) {
+			code = err_set(err, E_INPUT, "bad gzip body");
+			break;
+		}
+		code = strbuf_add(out, chunk, sizeof(chunk) - z.avail_out);
+	} while (code == 0 && r != Z_STREAM_END);
+	inflateEnd(&z);
+	return code == E_TOOLARGE ?
+	    err_set(err, E_TOOLARGE, "request entity too large") : code;
+}
+
+static int
+body_read(struct request *req, struct strbuf *out, struct err *err)
+{
+	char chunk[8192];
+	ssize_t n;
+
+	while ((n = req->carrier->read(req->carrier_ctx, chunk,
+	    sizeof(chunk))) > 0)
+		if (strbuf_add(out, chunk, (size_t)n) != 0)
+			return err_set(err, E_TOOLARGE,
+			    "request entity too large");
+	if (n < 0)
+		return err_set(err, E_GONE, "the client left");
+	return 0;
+}
+
+int
+request_body(struct request *req, size_t limit, struct strbuf *out,
+    struct err *err)
+{
+	const char *enc = request_header(req, "content-encoding");
+	struct strbuf raw = STRBUF_INIT(limit);
+	int r;
+
+	out->max = limit;
+	if (req->length > 0 && (uint64_t)req->length > limit)
+		return err_set(err, E_TOOLARGE, "request entity too large");
+	if (enc == NULL || *enc == '\0' || strcasecmp(enc, "identity") == 0)
+		return body_read(req, out, err);
+	if (strcasecmp(enc, "gzip") != 0 && strcasecmp(enc, "deflate") != 0)
+		return err_set(err, E_MEDIA, "unsupported content encoding");
+	if ((r = body_read(req, &raw, err)) == 0)
+		r = body_gunzip(&raw, out, err);
+	strbuf_wipe(&raw);
+	return r;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers. Every answer carries the security headers that Backstage's own
+ * backend sends; this file alone turns error codes into HTTP.
+ */
+#include "base.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include "arena.h"
+#include "err.h"
+#include "jsonx.h"
+#include "request.h"
+#include "response.h"
+
+#define SECURITY_HEADERS                                                      \
+	"Content-Security-Policy: default-src 'self';base-uri 'self';"        \
+	"font-src 'self' https: data:;form-action 'self';"                    \
+	"frame-ancestors 'self';img-src 'self' data:;object-src 'none';"      \
+	"script-src 'self';script-src-attr 'none';"                           \
+	"style-src 'self' https: 'unsafe-inline'\r\n"                         \
+	"Cross-Origin-Opener-Policy: same-origin\r\n"                         \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"                       \
+	"Referrer-Policy: no-referrer\r\n"                                    \
+	"Strict-Transport-Security: max-age=15552000; includeSubDomains\r\n"  \
+	"X-Content-Type-Options: nosniff\r\n"                                 \
+	"X-DNS-Prefetch-Control: off\r\n"                                     \
+	"X-Download-Options: noopen\r\n"                                      \
+	"X-Frame-Options: SAMEORIGIN\r\n"                                     \
+	"X-Permitted-Cross-Domain-Policies: none\r\n"                         \
+	"X-XSS-Protection: 0\r\n"
+
+static const struct {
+	int code, status;
+	const char *name;
+} error_table[] = {
+	{ E_INPUT, 400, "InputError" },
+	{ E_URI, 400, "URIError" },
+	{ E_AUTH, 401, "AuthenticationError" },
+	{ E_SIGNIN, 401, "AuthenticationError" },
+	{ E_DENIED, 403, "NotAllowedError" },
+	{ E_NOTFOUND, 404, "NotFoundError" },
+	{ E_TOOLARGE, 413, "PayloadTooLargeError" },
+	{ E_MEDIA, 415, "UnsupportedMediaTypeError" },
+	{ E_NOTBUILT, 501, "NotImplementedError" },
+	{ E_BUSY, 503, "ServiceUnavailableError" },
+	{ E_BREAKER, 503, "ServiceUnavailableError" },
+	{ E_CONNECT, 502, "Error" },
+	{ E_TLS, 502, "Error" },
+	{ E_PROTOCOL, 502, "Error" },
+	{ E_TIMEOUT, 504, "Error" },
+};
+
+static int
+out(struct request *req, const char *data, size_t len)
+{
+	int r;
+
+	if (req->response.failed)
+		return E_GONE;
+	r = req->carrier->write(req->carrier_ctx, data, len);
+	if (r != 0)
+		req->response.failed = true;
+	return r;
+}
+
+int
+response_start(struct request *req, int status)
+{
+	char line[64];
+	int n;
+
+	if (req->response.started)
+		BUG("a second answer to one request");
+	req->response.started = true;
+	req->response.status = status;
+	n = snprintf(line, sizeof(line), "Status: %d\r\n", status);
+	if (out(req, line, (size_t)n) != 0)
+		return E_GONE;
+	return out(req, SECURITY_HEADERS, sizeof(SECURITY_HEADERS) - 1);
+}
+
+int
+response_header(struct request *req, const char *name, const char *value)
+{
+	char *line;
+
+	/* A header that could split the answer is dropped, not mended. */
+	if (strpbrk(name, "\r\n:") != NULL || strpbrk(value, "\r\n") != NULL)
+		return 0;
+	line = arena_printf(req->arena, "%s: %s\r\n", name, value);
+	return out(req, line, strlen(line));
+}
+
+int
+response_body(struct request *req)
+{
+	return out(req, "\r\n", 2);
+}
+
+int
+response_write(struct request *req, const char *data, size_t len)
+{
+	req->response.bytes += len;
+	return req->is_head ? 0 : out(req, data, len);
+}
+
+int
+response_flush(struct request *req)
+{
+	int r;
+
+	if (req->response.failed)
+		return E_GONE;
+	r = req->carrier->flush(req->carrier_ctx);
+	if (r != 0)
+		req->response.failed = true;
+	return r;
+}
+
+static int
+json_headers(struct request *req)
+{
+	response_header(req, "Content-Type",
+	    "application/json; charset=utf-8");
+	return response_header(req, "Vary", "Accept-Encoding");
+}
+
+/* Weak, from length and content. */
+static void
+etag_make(char out_tag[48], const char *data, size_t len)
+{
+	unsigned char md[SHA256_DIGEST_LENGTH];
+	unsigned char b64[48];
+
+	SHA256((const unsigned char *)data, len, md);
+	EVP_EncodeBlock(b64, md, 18);
+	snprintf(out_tag, 48, "W/\"%zx-%.24s\"", len, (char *)b64);
+}
+
+static bool
+etag_matches(const struct request *req, const char *etag)
+{
+	const char *inm = request_header(req, "if-none-match");
+
+	if (inm == NULL)
+		return false;
+	/* Weak comparison (RFC 9110 section 8.8.3.2): ignore W/. */
+	return strcmp(inm, "*") == 0 || strstr(inm, etag + 2) != NULL;
+}
+
+int
+response_json(struct request *req, int status, const char *data, size_t len)
+{
+	bool safe = req->is_head || strcmp(req->method, "GET") == 0;
+	char etag[48], length[32];
+
+	etag_make(etag, data, len);
+	if (status == 200 && safe && etag_matches(req, etag)) {
+		response_start(req, 304);
+		response_header(req, "ETag", etag);
+		return response_body(req);
+	}
+	response_start(req, status);
+	json_headers(req);
+	response_header(req, "ETag", etag);
+	if (status == 503)
+		response_header(req, "Retry-After", "1");
+	snprintf(length, sizeof(length), "%zu", len);
+	response_header(req, "Content-Length", length);
+	response_body(req);
+	return response_write(req, data, len);
+}
+
+int
+response_json_stream(struct request *req, int status)
+{
+	response_start(req, status);
+	json_headers(req);
+	return response_body(req);
+}
+
+int
+response_empty(struct request *req, int status)
+{
+	response_start(req, status);
+	response_header(req, "Content-Length", "0");
+	return response_body(req);
+}
+
+static void
+error_lookup(const struct api_error *e, int *status, const char **name)
+{
+	size_t i;
+
+	*status = 500;
+	*name = "Error";
+	for (i = 0; i < ARRAY_LEN(error_table); i++) {
+		if (error_table[i].code != e->code)
+			continue;
+		*status = error_table[i].status;
+		*name = error_table[i].name;
+	}
+	if (e->status != 0)
+		*status = e->status;
+	if (e->name != NULL)
+		*name = e->name;
+}
+
+int
+response_api_error(struct request *req, const struct api_error *e)
+{
+	struct strbuf sb = STRBUF_INIT(1 << 20);
+	const char *name, *url = e->url;
+	int status, r;
+
+	error_lookup(e, &status, &name);
+	if (url == NULL)
+		url = req->query == NULL ? req->below : arena_printf(
+		    req->arena, "%s?%s", req->below, req->query);
+	strbuf_addstr(&sb, "{\"error\":{");
+	jsonx_add_pair(&sb, "name", name);
+	jsonx_add_pair(&sb, "message", e->message);
+	if (e->extra != NULL)
+		strbuf_addstr(&sb, e->extra);
+	strbuf_addstr(&sb, "},\"request\":{");
+	jsonx_add_pair(&sb, "method", req->method);
+	jsonx_add_pair(&sb, "url", url);
+	strbuf_addf(&sb, "},\"response\":{\"statusCode\":%d}}", status);
+	r = response_json(req, status, sb.buf, sb.len);
+	strbuf_release(&sb);
+	return r;
+}
+
+int
+response_error(struct request *req, const struct err *err)
+{
+	struct api_error e = { .code = err->code, .message = err->text };
+
+	return response_api_error(req, &e);
+}

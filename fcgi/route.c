@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one table of routes. Order of a request: parameters, who asks (before
+ * routing, so that an unknown path tells a stranger nothing), route,
+ * permission, origin, handler.
+ */
+#include "base.h"
+
+#include "api.h"
+#include "arena.h"
+#include "clock.h"
+#include "err.h"
+#include "log.h"
+#include "request.h"
+#include "response.h"
+#include "route.h"
+#include "runtime.h"
+#include "settings.h"
+
+struct route {
+	const char *method;	/* NULL: any; GET answers HEAD too */
+	/* Segments; "*" is any one; a last "**" is anything or nothing. */
+	const char *pattern;
+	const char *permission;	/* that a restricted token must have */
+	int (*handler)(struct request *req);
+};
+
+static const struct route routes[] = {
+	{ "GET", "/clusters", "kubernetes.clusters.read", api_clusters },
+	{ "POST", "/services/*", "kubernetes.resources.read", api_services },
+	{ "POST", "/resources/workloads/query", "kubernetes.resources.read",
+	    api_workloads },
+	{ "POST", "/resources/custom/query", "kubernetes.resources.read",
+	    api_custom },
+	{ NULL, "/proxy/**", "kubernetes.proxy", api_proxy },
+	{ NULL, "/clusters/*/proxy/**", "kubernetes.proxy",
+	    api_cluster_proxy },
+};
+
+/* Case does not matter, a slash at the end does not either. */
+static bool
+route_matches(const char *pattern, const char *path)
+{
+	while (*pattern == '/') {
+		size_t plen = strcspn(pattern + 1, "/");
+		size_t len;
+
+		if (plen == 2 && str_starts(pattern + 1, "**"))
+			return *path == '/' || *path == '\0';
+		if (*path != '/')
+			return false;
+		len = strcspn(path + 1, "/");
+		if (plen == 1 && pattern[1] == '*') {
+			if (len == 0)
+				return false;
+		} else if (len != plen ||
+		    strncasecmp(pattern + 1, path + 1, len) != 0) {
+			return false;
+		}
+		pattern += 1 + plen;
+		path += 1 + len;
+	}
+	return *path == '\0' || strcmp(path, "/") == 0;
+}
+
+static bool
+method_matches(const struct route *r, const struct request *req)
+{
+	if (r->method == NULL || strcmp(r->method, req->method) == 0)
+		return true;
+	return req->is_head && strcmp(r->method, "GET") == 0;
+}
+
+static const struct route *
+route_find(const struct request *req, const char *path, bool any_method)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(routes); i++)
+		if (route_matches(routes[i].pattern, path) &&
+		    (any_method || method_matches(&routes[i], req)))
+			return &routes[i];
+	return NULL;
+}
+
+/* OPTIONS of a route that does not take it lists the methods, as Express. */
+static int
+answer_options(struct request *req, const struct route *r)
+{
+	const char *allow = strcmp(r->method, "GET") == 0 ? "GET,HEAD" :
+	    r->method;
+	char length[24];
+
+	response_start(req, 200);
+	response_header(req, "Allow", allow);
+	response_header(req, "Content-Type", "text/html; charset=utf-8");
+	snprintf(length, sizeof(length), "%zu", strlen(allow));
+	response_header(req, "Content-Length", length);
+	response_body(req);
+	return response_write(req, allow, strlen(allow));
+}
+
+static bool
+permitted(const struct identity *who, const char *permission)
+{
+	size_t i;
+
+	if (!who->restricted)
+		return true;
+	for (i = 0; i < who->npermissions; i++)
+		if (strcmp(who->permissions[i], permission) == 0)
+			return true;
+	return false;
+}
+
+/* /proxy answers a denial in a shape of its own (contract, section 1). */
+static int
+answer_denied(struct request *req, const struct route *r)
+{
+	static const char body[] = "{\"error\":{\"name\":\"NotAllowedError\","
+	    "\"message\":\"Unauthorized\"}}";
+	struct err err = ERR_INIT;
+
+	if (strcmp(r->permission, "kubernetes.proxy") == 0)
+		return response_json(req, 403, body, sizeof(body) - 1);
+	err_set(&err, E_DENIED, "Unauthorized");
+	return response_error(req, &err);
+}
+
+/*
+ * With the default policy disabled a bad token is still refused, in the
+ * contract's words.
+ */
+static int
+answer_unknown(struct request *req, struct err *err)
+{
+	struct api_error e = { .code = err->code, .message = err->text };
+
+	if (err->code == E_AUTH && strcmp(err->text, "Illegal token") == 0 &&
+	    req->rt->settings->auth_disabled) {
+		e.message = "Could not resolve credentials; caused by "
+		    "AuthenticationError: Illegal token";
+		e.extra = ",\"cause\":{\"name\":\"AuthenticationError\","
+		    "\"message\":\"Illegal token\"}";
+	}
+	return response_api_error(req, &e);
+}
+
+static int
+dispatch(struct request *req, struct err *err)
+{
+	const struct route *r = route_find(req, req->route_path, false);
+	const struct route *raw = route_find(req, req->below, false);
+	const struct route *other;
+
+	if (r != raw) {
+		err_set(err, E_INPUT, "path is ambiguous: its dot segments or "
+		    "escapes lead to another route");
+		return response_error(req, err);
+	}
+	if (r == NULL) {
+		other = route_find(req, req->route_path, true);
+		if (other != NULL && strcmp(req->method, "OPTIONS") == 0)
+			return answer_options(req, other);
+		return response_empty(req, 404);
+	}
+	if (!permitted(&req->who, r->permission))
+		return answer_denied(req, r);
+	if (identity_same_origin(req, &req->who, err) != 0)
+		return response_error(req, err);
+	return r->handler(req);
+}
+
+static int
+answer(struct request *req, struct err *err)
+{
+	int r = request_init(req, err);
+
+	if (r == E_NOTFOUND)
+		return response_empty(req, 404);
+	if (r != 0)
+		return response_error(req, err);
+	if (!req->rt->settings->have_kubernetes)
+		return response_empty(req, 404);
+	if (identity_of(req, &req->who, err) != 0)
+		return answer_unknown(req, err);
+	return dispatch(req, err);
+}
+
+void
+route_handle(struct request *req)
+{
+	struct err err = ERR_INIT;
+	int r = answer(req, &err);
+
+	if (r == 0 && !req->response.started)
+		BUG("no answer to %s %s", req->method, req->raw_path);
+	log_info("%s %s %s status=%d bytes=%llu ms=%lld user=%s%s%s%s",
+	    req->id, req->method, req->raw_path, req->response.status,
+	    (unsigned long long)req->response.bytes,
+	    (long long)(clock_mono_ms() - req->started),
+	    req->who.user ? req->who.user : "-",
+	    req->response.failed ? " (client left)" : "",
+	    err.detail[0] ? " " : "", err.detail);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The token a client brought becomes the credential of one request. */
+#include "base.h"
+
+#include "arena.h"
+#include "client_token.h"
+#include "jsonx.h"
+#include "strbuf.h"
+
+/* As String(value) of JavaScript, which Backstage sends. */
+static const char *
+as_text(struct json_object *value)
+{
+	switch (json_object_get_type(value)) {
+	case json_type_object:
+		return "[object Object]";
+	case json_type_string:
+	case json_type_int:
+	case json_type_double:
+	case json_type_boolean:
+		return json_object_get_string(value);
+	default:
+		return "";
+	}
+}
+
+enum provider_verdict
+client_token(const struct provider_call *call, struct json_object *value,
+    const char *where, struct credential *out, struct err *err)
+{
+	struct secret token = SECRET_INIT;
+	const char *text;
+	size_t len;
+
+	if (!jsonx_truthy(value)) {
+		err_set(err, E_SIGNIN, "no token for cluster '%s': sign in, so "
+		    "that the request brings %s", call->cluster->name, where);
+		return PROVIDER_NEEDS_USER;
+	}
+	text = as_text(value);
+	len = json_object_is_type(value, json_type_string) ?
+	    (size_t)json_object_get_string_len(value) : strlen(text);
+	if (!credential_token_ok(text, len)) {
+		err_set(err, E_INPUT, "the token under %s holds characters "
+		    "that no token has", where);
+		return PROVIDER_FAILED;
+	}
+	secret_set(&token, text, len);
+	credential_take_bearer(out, &token);
+	out->from_client = true;
+	return PROVIDER_OK;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * serviceAccount: the token of the settings or, without one, that of the pod
+ * we run in. The pod's files are read for each request, for they rotate;
+ * and where its CA is there, so is its API server (Kubernetes, "Accessing
+ * the API from a Pod"), whatever the settings' URL says.
+ */
+#include "base.h"
+
+#include "arena.h"
+#include "provider.h"
+
+#define POD_DIR "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+static bool
+locate(const struct provider_call *call, struct location *out)
+{
+	const char *host = call->getenv("KUBERNETES_SERVICE_HOST");
+	const char *port = call->getenv("KUBERNETES_SERVICE_PORT");
+	struct secret ca = SECRET_INIT;
+	bool v6;
+
+	if (call->cluster->token.len > 0 || host == NULL || port == NULL ||
+	    call->read_file(POD_DIR "ca.crt", &ca, NULL) != 0)
+		return false;
+	v6 = strchr(host, ':') != NULL;
+	out->url = arena_printf(call->scratch, "https://%s%s%s:%s",
+	    v6 ? "[" : "", host, v6 ? "]" : "", port);
+	out->ca_pem = arena_strndup(call->scratch, ca.ptr ? ca.ptr : "",
+	    ca.len);
+	secret_release(&ca);
+	return true;
+}
+
+static enum provider_verdict
+obtain(const void *state UNUSED, const struct provider_call *call,
+    struct credential *out, struct err *err)
+{
+	struct secret token = SECRET_INIT;
+
+	if (call->cluster->token.len > 0)
+		secret_set(&token, call->cluster->token.ptr,
+		    call->cluster->token.len);
+	else if (call->read_file(POD_DIR "token", &token, err) != 0)
+		return PROVIDER_FAILED;
+	if (!credential_token_ok(token.ptr, token.len)) {
+		secret_release(&token);
+		err_set(err, E_CONFIG, "the service account token of cluster "
+		    "'%s' holds characters that no token has",
+		    call->cluster->name);
+		return PROVIDER_FAILED;
+	}
+	credential_take_bearer(out, &token);
+	return PROVIDER_OK;
+}
+
+extern const struct provider_ops provider_service_account;
+const struct provider_ops provider_service_account = {
+	.name = "serviceAccount",
+	.flags = PROVIDER_SERVER_SIDE,
+	.locate = locate,
+	.obtain = obtain,
+};
