@@ -190,9 +190,38 @@ jsonx_add_pair(struct strbuf *sb, const char *key, const char *value)
 	jsonx_add_string(sb, value, strlen(value));
 }
 
-/* The shortest decimal form that reads back as the same double. */
-static void
-add_double(struct strbuf *sb, double d)
+/* Digits of a billionth, without printf: most of our numbers are such. */
+static bool
+add_billionths(struct strbuf *sb, double d)
+{
+	char buf[32], *p = buf + sizeof(buf);
+	uint64_t n, whole, part;
+	int digits = 9;
+
+	if (d < 0 || d >= 1e6 || signbit(d))
+		return false;
+	n = (uint64_t)(d * 1e9 + 0.5);
+	if ((double)n / 1e9 != d)
+		return false;
+	whole = n / 1000000000;
+	part = n % 1000000000;
+	for (; digits > 0 && part % 10 == 0; digits--)
+		part /= 10;
+	for (; digits > 0; digits--, part /= 10) {
+		*--p = (char)('0' + part % 10);
+		if (digits == 1)
+			*--p = '.';
+	}
+	do {
+		*--p = (char)('0' + whole % 10);
+		whole /= 10;
+	} while (whole != 0);
+	strbuf_add(sb, p, (size_t)(buf + sizeof(buf) - p));
+	return true;
+}
+
+void
+jsonx_add_double(struct strbuf *sb, double d)
 {
 	char buf[32];
 	int digits;
@@ -201,6 +230,8 @@ add_double(struct strbuf *sb, double d)
 		strbuf_addstr(sb, "null");
 		return;
 	}
+	if (add_billionths(sb, d))
+		return;
 	for (digits = 15; digits <= 17; digits++) {
 		snprintf(buf, sizeof(buf), "%.*g", digits, d);
 		if (strtod(buf, NULL) == d)
@@ -255,7 +286,7 @@ jsonx_add_tree(struct strbuf *sb, struct json_object *obj)
 		strbuf_addf(sb, "%lld", (long long)json_object_get_int64(obj));
 		break;
 	case json_type_double:
-		add_double(sb, json_object_get_double(obj));
+		jsonx_add_double(sb, json_object_get_double(obj));
 		break;
 	case json_type_string:
 		jsonx_add_string(sb, json_object_get_string(obj),

@@ -36,6 +36,11 @@ void jsonx_add_string(struct strbuf *sb, const char *s, size_t len);
 void jsonx_add_pair(struct strbuf *sb, const char *key, const char *value);
 /* Append a comma unless the buffer is empty or ends in { [ or : or a comma. */
 void jsonx_add_comma(struct strbuf *sb);
+/*
+ * Append a number in the shortest decimal form that reads back as the same
+ * double; null if it is not finite.
+ */
+void jsonx_add_double(struct strbuf *sb, double d);
 /* Append a tree, compact, slashes unescaped. */
 void jsonx_add_tree(struct strbuf *sb, struct json_object *obj);
 
