@@ -10,38 +10,34 @@ package Stagedoor::Cluster;
 #	my $token = $k->token('reader', 'demo');
 #	$k->url; $k->ca_file; $k->admin_kubectl(qw(get pods));
 #
-# It ends with the object, or with the process.
+# It ends with the test.
 
 use strict;
 use warnings;
 use File::Basename qw(dirname);
 use File::Spec;
-use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use MIME::Base64 qw(encode_base64);
 use POSIX ();
-use Scalar::Util qw(weaken);
+use Stagedoor::Process;
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
 my $sources = File::Spec->rel2abs(dirname(__FILE__) . '/../../cluster');
 my $ready_seconds = 90;		# three are enough on a machine that is idle
 my $token_cache_seconds = 10;	# how long it trusts a token it has checked
-my @all;			# every object, weakly
+my $count = 0;
 
 # --- starting and stopping ------------------------------------------------
 
 sub start {
 	my ($class) = @_;
+	my $bin = programs();
 	my $self = bless {
-		bin => programs(),
-		dir => tempdir('stagedoor-cluster-XXXXXX', TMPDIR => 1,
-			CLEANUP => 1),
-		pids => {},
-		owner => $$,
+		bin => $bin,
+		dir => Stagedoor::Process::dir() . '/cluster-' . ++$count,
 	}, $class;
-	push @all, $self;
-	weaken($all[-1]);
+	mkdir $self->{dir} or die "$self->{dir}: $!";
 	$self->make_certificates;
 	$self->start_etcd;
 	$self->start_apiserver;
@@ -80,44 +76,14 @@ sub skip_all {
 	Test::More::plan(skip_all => $why);
 }
 
-sub spawn {
-	my ($self, $name, @command) = @_;
-	my $pid = fork // die "fork: $!";
-	if (!$pid) {
-		open STDIN, '<', '/dev/null';
-		open STDOUT, '>', $self->path("$name.log");
-		open STDERR, '>&', \*STDOUT;
-		exec { $command[0] } @command or POSIX::_exit(127);
-	}
-	$self->{pids}{$name} = $pid;
-}
-
 # Nothing in here outlives the test, so there is nothing to save by asking
 # kindly: kube-apiserver takes seconds to say goodbye.
-sub stop {
-	my ($self) = @_;
-	return if $$ != $self->{owner};
-	for my $name (keys %{$self->{pids}}) {
-		my $pid = delete $self->{pids}{$name};
-		kill KILL => $pid;
-		waitpid $pid, 0;
-	}
+sub spawn {
+	my ($self, $name, @command) = @_;
+	$self->{process}{$name} = Stagedoor::Process->start(name => $name,
+		log => $self->path("$name.log"), stop_signal => 'KILL',
+		command => \@command);
 }
-
-sub DESTROY {
-	my ($self) = @_;
-	local ($?, $!, $@);
-	$self->stop;
-}
-
-# At the end of the test, before File::Temp removes the folders: a file of
-# the test keeps its objects longer than that. And a signal is an end too.
-END {
-	local ($?, $!, $@);
-	$_->stop for grep { defined } @all;
-}
-
-$SIG{$_} //= sub { exit 1 } for qw(INT TERM HUP);
 
 sub start_etcd {
 	my ($self) = @_;
@@ -180,10 +146,8 @@ sub wait_for {
 	my ($self, $name, $ready) = @_;
 	my $until = time + $ready_seconds;
 	while (!$ready->()) {
-		die "$name ended:\n" . $self->log_of($name)
-		    if waitpid($self->{pids}{$name}, POSIX::WNOHANG()) != 0;
-		die "$name is not ready:\n" . $self->log_of($name)
-		    if time > $until;
+		die "$name ended" if $self->{process}{$name}->ended;
+		die "$name is not ready" if time > $until;
 		sleep 0.1;
 	}
 }
@@ -214,12 +178,6 @@ sub slurp {
 	open my $file, '<', $path or return '';
 	local $/;
 	return scalar <$file>;
-}
-
-sub log_of {
-	my ($self, $name) = @_;
-	return join "\n", grep { defined }
-	    (split /\n/, slurp($self->path("$name.log")))[-20 .. -1];
 }
 
 # --- certificates ---------------------------------------------------------

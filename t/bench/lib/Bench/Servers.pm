@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+package Bench::Servers;
+
+# What is measured: nginx with the module's pool behind it, nginx alone
+# (proxy_pass to the same upstream), and, if asked, Backstage's own backend.
+
+use strict;
+use warnings;
+use Bench::Upstream;
+use Digest::SHA;
+use File::Basename qw(basename dirname);
+use File::Copy qw(copy);
+use File::Path qw(make_path);
+use File::Spec;
+use IO::Socket::INET;
+use JSON::PP ();
+use Stagedoor::HTTP;
+use Stagedoor::Process;
+use Time::HiRes qw(sleep time);
+
+my $here = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
+my $json = JSON::PP->new->utf8->canonical->pretty;
+
+sub new {
+	my ($class, %of) = @_;
+	my $self = bless { %of }, $class;
+	$self->make_certificate if $of{tls};
+	return $self;
+}
+
+# So many ports that were free a moment ago.
+sub free_ports {
+	my ($n) = @_;
+	my @sockets = map {
+		IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+		    or die "no free port: $!"
+	} 1 .. $n;
+	return map { $_->sockport } @sockets;
+}
+
+sub write_file {
+	my ($path, $text) = @_;
+	open my $file, '>', $path or die "$path: $!";
+	print $file $text;
+	close $file or die "$path: $!";
+	return $path;
+}
+
+sub make_certificate {
+	my ($self) = @_;
+	my $base = "$self->{dir}/tls";
+	openssl(qw(req -x509 -newkey ec -pkeyopt
+		ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench
+		-addext subjectAltName=IP:127.0.0.1 -batch -keyout),
+		"$base.key", '-out', "$base.crt");
+	@$self{qw(certificate key)} = ("$base.crt", "$base.key");
+}
+
+sub openssl {
+	my (@arguments) = @_;
+	open my $openssl, '-|', 'openssl ' . join(' ', @arguments) . ' 2>&1'
+	    or die "openssl: $!";
+	my $text = do { local $/; <$openssl> };
+	close $openssl or die "openssl @arguments: $text";
+}
+
+sub listens {
+	my ($port) = @_;
+	return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+		PeerPort => $port);
+}
+
+# Wait until it is ready; it dies with what it said last.
+sub wait_for {
+	my ($process, $seconds, $ready) = @_;
+	my $until = time + $seconds;
+	while (!$ready->()) {
+		die "$process->{name} ended" if $process->ended;
+		die "$process->{name} is not ready" if time > $until;
+		sleep 0.002;
+	}
+}
+
+# --- nginx ----------------------------------------------------------------
+
+sub start_nginx {
+	my ($self, $name, $port, %of) = @_;
+	my $dir = "$self->{dir}/$name";
+	my $user = $> == 0 ? 'user root;' : '';
+	my $temp = join "\n", map { "\t${_}_temp_path $dir/temp;" }
+	    qw(client_body proxy fastcgi uwsgi scgi);
+	write_file("$dir/nginx.conf", <<"END");
+$user
+daemon off;
+worker_processes $of{workers};
+pid $dir/nginx.pid;
+error_log $dir/error.log warn;
+events { worker_connections 8192; }
+http {
+	tcp_nodelay on;
+	keepalive_requests 100000000;
+	keepalive_timeout 300s;
+$temp
+$of{blocks}
+}
+END
+	my $nginx = Stagedoor::Process->start(name => $name, command => [
+		'nginx', -c => "$dir/nginx.conf", -e => "$dir/error.log" ]);
+	wait_for($nginx, 10, sub { listens($port) });
+	return $nginx;
+}
+
+# Up to $n clusters and the catalog.
+sub start_upstream {
+	my ($self, $n) = @_;
+	my ($catalog, @ports) = free_ports($n + 1);
+	make_path("$self->{dir}/upstream");
+	my $upstream = Bench::Upstream->new(dir => "$self->{dir}/upstream",
+		ports => \@ports, catalog_port => $catalog,
+		certificate => $self->{certificate}, key => $self->{key});
+	$upstream->{process} = $self->start_nginx('upstream', $catalog,
+		workers => 1, blocks => $upstream->nginx_blocks);
+	return $self->{upstream} = $upstream;
+}
+
+# One nginx for a pool, with the files that users include, and beside it the
+# plain way to the upstream, so that what differs is what is behind it.
+sub start_front {
+	my ($self, $name) = @_;
+	my ($plain, $pool) = free_ports(2);
+	$self->copy_includes($name);
+	my $upstream = $self->{upstream}->url(0);
+	my ($host) = $upstream =~ m{//(.*)};
+	my $front = $self->start_nginx("front-$name", $plain, workers => 2,
+		blocks => <<"END");
+	include stagedoor/stagedoor.conf;
+	upstream plain { server $host; keepalive 64; }
+	server {
+		listen 127.0.0.1:$plain backlog=1024;
+		access_log $self->{dir}/plain.log stagedoor;
+		location / {
+			proxy_pass @{[ $upstream =~ s/$host/plain/r ]};
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+		}
+	}
+	server {
+		listen 127.0.0.1:$pool backlog=1024;
+		include stagedoor/stagedoor-location.conf;
+	}
+END
+	return { process => $front, port => $pool,
+		plain_url => "http://127.0.0.1:$plain",
+		pool_url => "http://127.0.0.1:$pool/api/kubernetes" };
+}
+
+# The files under nginx/, with paths of ours.
+sub copy_includes {
+	my ($self, $name) = @_;
+	my $to = "$self->{dir}/front-$name/stagedoor";
+	make_path($to);
+	for my $file (glob "$here/../../nginx/stagedoor*.conf") {
+		open my $in, '<', $file or die "$file: $!";
+		my $text = do { local $/; <$in> };
+		$text =~ s{unix:/run/\S+?\.sock}{"unix:" .
+		    $self->socket_path($name)}ge;
+		$text =~ s{/var/log/nginx/}{$self->{dir}/front-$name/}g;
+		write_file($to . '/' . basename($file), $text);
+	}
+}
+
+sub socket_path { return "$_[0]{dir}/pool-$_[1].sock" }
+
+# --- the module -----------------------------------------------------------
+
+# One app-config for both: what is ours in it, Backstage leaves alone.
+sub app_config {
+	my ($self, $name, $port, %of) = @_;
+	my $base = "http://127.0.0.1:$port";
+	return write_file("$self->{dir}/$name.yaml", $json->encode({
+		app => { title => 'bench', baseUrl => $base },
+		backend => { baseUrl => $base,
+			listen => { host => '127.0.0.1', port => $port },
+			auth => { %{$self->{key_store} // {}},
+				dangerouslyDisableDefaultAuthPolicy =>
+				    JSON::PP::true } },
+		discovery => { endpoints => [ { plugins => [ 'catalog' ],
+			target => $self->{upstream}->catalog
+			    . '/api/{{pluginId}}' } ] },
+		kubernetes => {
+			serviceLocatorMethod => { type => 'multiTenant' },
+			clusterLocatorMethods => [ { type => 'config',
+				clusters => $of{clusters} } ],
+		},
+		# Nothing kept: every question goes out again.
+		stagedoor => { fresh => 0, catalog => { fresh => 0 },
+			limits => $of{limits} // {} },
+	}));
+}
+
+sub cluster {
+	my ($self, $name, $url) = @_;
+	return { name => $name, url => $url, authProvider => 'serviceAccount',
+		serviceAccountToken => 'bench', $self->{certificate} ?
+		    (caFile => $self->{certificate}) : () };
+}
+
+sub clusters {
+	my ($self, $n) = @_;
+	return map { $self->cluster("c$_", $self->{upstream}->url($_ - 1)) }
+	    1 .. $n;
+}
+
+# A pool behind a front of that name; it may not answer yet. clusters is
+# what clusters() gave, limits settings of ours.
+sub start_pool {
+	my ($self, $name, %of) = @_;
+	my $front = $self->start_front($name);
+	my $config = $self->app_config("pool-$name", $front->{port}, %of);
+	my $started = time;
+	my $pool = Stagedoor::Process->start(name => "pool-$name", command =>
+		[ $self->{stagedoor}, 'serve', -c => $config,
+		'--listen', 'unix:' . $self->socket_path($name) ]);
+	return { name => 'stagedoor', server => $pool, started => $started,
+		processes => [ $pool, $front->{process} ],
+		url => $front->{pool_url}, front => $front };
+}
+
+# The first answer of what start_pool or start_peer gave: seconds after its
+# start.
+sub first_answer {
+	my ($self, $system) = @_;
+	wait_for($system->{server}, 60, sub { query($system->{url}) });
+	return time - $system->{started};
+}
+
+# The answer to a query, or undef.
+sub query {
+	my ($url) = @_;
+	my ($host, $port, $path) = $url =~ m{^http://([^:]+):(\d+)(/.*)};
+	my $answer = Stagedoor::HTTP->new(host => $host, port => $port)->post(
+		"$path/resources/workloads/query", timeout => 60,
+		headers => { Connection => 'close' }, json => { auth => {},
+			entityRef => 'component:default/shop-0' });
+	return ($answer->{status} // 0) == 200 ? $answer->{body} : undef;
+}
+
+# --- Backstage ------------------------------------------------------------
+
+# The folder with the installed packages, outside the tree.
+sub install_peer {
+	my ($self) = @_;
+	my @files = qw(package.json package-lock.json server.js);
+	my $digest = Digest::SHA->new(256);
+	$digest->addfile("$here/peer/$_") for @files;
+	my $home = $ENV{STAGEDOOR_CACHE} || ($ENV{XDG_CACHE_HOME} ||
+		"$ENV{HOME}/.cache") . '/stagedoor';
+	my $dir = "$home/peer/" . substr $digest->hexdigest, 0, 16;
+	return $dir if -e "$dir/installed";
+	print "# installing Backstage's backend into $dir (400 MB)\n";
+	make_path($dir);
+	copy("$here/peer/$_", "$dir/$_") or die "$_: $!" for @files;
+	system(qw(npm ci --ignore-scripts --no-audit --no-fund --silent),
+		'--prefix', $dir) == 0 or die "npm failed\n";
+	write_file("$dir/installed", '');
+	return $dir;
+}
+
+# It signs requests between its plug-ins; without a key of its own it would
+# want a database.
+sub make_peer_keys {
+	my ($self) = @_;
+	my $base = "$self->{dir}/peer";
+	openssl(qw(genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256
+		-out), "$base.key");
+	openssl(qw(pkey -pubout -in), "$base.key", '-out', "$base.pub");
+	$self->{key_store} = { pluginKeyStore => { type => 'static',
+		static => { keys => [ { keyId => 'bench',
+			privateKeyFile => "$base.key",
+			publicKeyFile => "$base.pub" } ] } } };
+}
+
+# As start_pool.
+sub start_peer {
+	my ($self, $name, %of) = @_;
+	my $dir = $self->{peer_dir} //= $self->install_peer;
+	$self->make_peer_keys if !$self->{key_store};
+	my ($port) = free_ports(1);
+	my $config = $self->app_config("peer-$name", $port, %of);
+	my $started = time;
+	my $peer = Stagedoor::Process->start(name => "peer-$name",
+		cwd => $dir, env => { NODE_ENV => 'production' },
+		command => [ 'node', 'server.js', '--config', $config ]);
+	return { name => 'Backstage', server => $peer, started => $started,
+		processes => [ $peer ],
+		url => "http://127.0.0.1:$port/api/kubernetes" };
+}
+
+1;
