@@ -35,6 +35,7 @@ struct cluster {
 	const char *present_as;
 	bool sign_in_stagedoor;		/* signIn = "stagedoor" */
 	struct secret token;		/* serviceAccountToken */
+	const char *token_file;		/* of a kubeconfig: read each time */
 	const char *assume_role, *external_id;
 	struct pair *metadata;		/* authMetadata as configured */
 	size_t nmetadata;
@@ -55,7 +56,7 @@ struct cluster {
 	const char *broken;		/* why it cannot work; NULL: it can */
 	const struct provider_ops *provider;
 	void *provider_state;		/* of the runtime; borrowed */
-	struct upstream *upstream;	/* NULL when broken */
+	struct upstream *upstream;	/* a reference; NULL when broken */
 	const char *base_path;		/* of url: "" or "/prefix", no slash at
 					   the end */
 };
@@ -65,8 +66,24 @@ struct clusters {
 	size_t n;
 };
 
-/* NULL if there is none of exactly that name. */
+/* The first of exactly that name; NULL if there is none. */
 const struct cluster *clusters_find(const struct clusters *cs,
     const char *name);
+
+struct arena;
+struct err;
+struct settings;
+struct transport;
+
+/*
+ * Make a filled record ready: provider, CA, address. What cannot work is
+ * left in `broken`; strings go to the arena.
+ */
+void cluster_prepare(struct cluster *c, const struct settings *settings,
+    struct transport *transport, struct arena *arena);
+/* Let go of what cluster_prepare took, and of secrets. */
+void cluster_release(struct cluster *c);
+/* The name GET /clusters shows (contract, section 12). */
+const char *cluster_presented(const struct cluster *c);
 
 #endif

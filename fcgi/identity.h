@@ -6,6 +6,8 @@
 #ifndef STAGEDOOR_IDENTITY_H
 #define STAGEDOOR_IDENTITY_H
 
+struct arena;
+struct cluster;
 struct request;
 
 enum identity_kind {
@@ -45,7 +47,6 @@ int identity_of(struct request *req, struct identity *out, struct err *err);
 int identity_same_origin(const struct request *req,
     const struct identity *who, struct err *err);
 /* May who see and use the cluster (allow, guests)? */
-struct cluster;
 bool identity_may_use(const struct identity *who, const struct cluster *c);
 /* The full, lower-cased ref of "x", "user:x", "user:ns/x"; NULL if bad. */
 const char *identity_ref(struct arena *arena, const char *text,

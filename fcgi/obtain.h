@@ -30,6 +30,17 @@ struct access {
 enum provider_verdict obtain_access(const struct request *req,
     const struct cluster *cluster, struct json_object *auth, bool auth_lower,
     struct access *out, struct err *err);
+/*
+ * Only the address, for a credential that the client brought itself; checks
+ * that the user may use the cluster. 0, E_DENIED or E_CONFIG.
+ */
+int obtain_address(const struct request *req, const struct cluster *cluster,
+    struct access *out, struct err *err);
 void access_release(struct access *a);
+
+/* A runtime's memory of located addresses. */
+struct located;
+struct located *located_new(void);
+void located_free(struct located *l);
 
 #endif

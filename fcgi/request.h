@@ -46,7 +46,10 @@ struct request {
 
 	struct response {		/* response.c's */
 		int status;
-		bool started, ended, failed;
+		bool started;
+		bool failed;	/* the client left */
+		bool aborted;	/* cut short: the carrier must not end it
+				   as if it were whole */
 		uint64_t bytes;
 	} response;
 };

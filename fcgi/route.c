@@ -174,8 +174,14 @@ dispatch(struct request *req, struct err *err)
 static int
 answer(struct request *req, struct err *err)
 {
+	const char *role = request_param(req, "FCGI_ROLE");
 	int r = request_init(req, err);
 
+	if (role != NULL && strcmp(role, "RESPONDER") != 0) {
+		err_set(err, E_NOTBUILT, "FastCGI role %s is not built in yet",
+		    role);
+		return response_error(req, err);
+	}
 	if (r == E_NOTFOUND)
 		return response_empty(req, 404);
 	if (r != 0)

@@ -15,11 +15,14 @@ struct settings;
 struct transport;
 
 struct runtime {
+	struct arena *arena;
 	struct settings *settings;	/* owned */
 	struct transport *transport;	/* borrowed: outlives all runtimes */
 	struct catalog *catalog;	/* owned */
 	struct clusters clusters;	/* owned; in the order of locators */
 	unsigned refs;
+	/* The last address that a provider's locate gave (obtain.c). */
+	struct located *located;
 };
 
 /*

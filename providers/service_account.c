@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * serviceAccount: the token of the settings or, without one, that of the pod
- * we run in. The pod's files are read for each request, for they rotate;
+ * serviceAccount: the token of the settings (or of a kubeconfig) or, without
+ * one, that of the pod we run in. The pod's files are read for each request, for they rotate;
  * and where its CA is there, so is its API server (Kubernetes, "Accessing
  * the API from a Pod"), whatever the settings' URL says.
  */
@@ -21,6 +21,7 @@ locate(const struct provider_call *call, struct location *out)
 	bool v6;
 
 	if (call->cluster->token.len > 0 || host == NULL || port == NULL ||
+	    call->cluster->token_file != NULL ||
 	    call->read_file(POD_DIR "ca.crt", &ca, NULL) != 0)
 		return false;
 	v6 = strchr(host, ':') != NULL;
@@ -36,18 +37,19 @@ static enum provider_verdict
 obtain(const void *state UNUSED, const struct provider_call *call,
     struct credential *out, struct err *err)
 {
+	const struct cluster *c = call->cluster;
+	const char *file = c->token_file ? c->token_file : POD_DIR "token";
 	struct secret token = SECRET_INIT;
 
-	if (call->cluster->token.len > 0)
-		secret_set(&token, call->cluster->token.ptr,
-		    call->cluster->token.len);
-	else if (call->read_file(POD_DIR "token", &token, err) != 0)
+	if (c->token.len > 0)
+		secret_set(&token, c->token.ptr, c->token.len);
+	else if (call->read_file(file, &token, err) != 0)
 		return PROVIDER_FAILED;
 	if (!credential_token_ok(token.ptr, token.len)) {
 		secret_release(&token);
 		err_set(err, E_CONFIG, "the service account token of cluster "
 		    "'%s' holds characters that no token has",
-		    call->cluster->name);
+		    c->name);
 		return PROVIDER_FAILED;
 	}
 	credential_take_bearer(out, &token);

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proxy and /clusters/NAME/proxy: one request passed to one cluster, byte
+ * for byte, with a credential in place of what the client sent. Choosing the
+ * cluster and its credential happens here; proxy_headers.c knows which
+ * headers may pass.
+ */
+#include "base.h"
+
+#include "api.h"
+#include "arena.h"
+#include "err.h"
+#include "jsonx.h"
+#include "obtain.h"
+#include "path.h"
+#include "proxy_headers.h"
+#include "request.h"
+#include "response.h"
+#include "runtime.h"
+#include "settings.h"
+#include "streams.h"
+#include "transport.h"
+
+struct proxy {
+	struct request *req;
+	const struct cluster *cluster;
+	const char *path;		/* below the cluster's base path */
+	struct access access;
+	struct stream_request rq;
+	bool long_answer;		/* holds one of the `streams` */
+};
+
+/* The client's connection, as a stream sees it. */
+static ssize_t
+io_read(void *ctx, char *buf, size_t len)
+{
+	struct request *req = ((struct proxy *)ctx)->req;
+
+	if (!req->carrier->readable(req->carrier_ctx))
+		return STREAM_AGAIN;
+	return req->carrier->read(req->carrier_ctx, buf, len);
+}
+
+static bool
+io_gone(void *ctx)
+{
+	struct request *req = ((struct proxy *)ctx)->req;
+
+	return req->carrier->gone(req->carrier_ctx);
+}
+
+static int
+io_head(void *ctx, int status, const struct header *headers, size_t n)
+{
+	struct request *req = ((struct proxy *)ctx)->req;
+	size_t i;
+
+	response_start(req, status);
+	for (i = 0; i < n; i++)
+		if (proxy_header_back(headers, n, i))
+			response_header(req, headers[i].name,
+			    headers[i].value);
+	if (status != 204 && status != 304)
+		response_header(req, "Vary", "Accept-Encoding");
+	/* nginx passes each piece on as it comes. */
+	response_header(req, "X-Accel-Buffering", "no");
+	return response_body(req);
+}
+
+static int
+io_body(void *ctx, const char *data, size_t len)
+{
+	return response_write(((struct proxy *)ctx)->req, data, len);
+}
+
+static int
+io_flush(void *ctx)
+{
+	return response_flush(((struct proxy *)ctx)->req);
+}
+
+/* The contract's words for an exchange that failed before any header. */
+static int
+answer_failed(struct proxy *p, const struct err *err)
+{
+	struct request *req = p->req;
+	struct strbuf extra = STRBUF_INIT(4096);
+	struct api_error e = { .code = err->code };
+	int r;
+
+	e.status = err->code == E_TIMEOUT ? 504 : 500;
+	e.name = "Error";
+	e.message = arena_printf(req->arena,
+	    "Cluster '%s' request error; caused by Error: %s",
+	    p->cluster->name, err->text);
+	e.url = req->query == NULL ? req->raw_path : arena_printf(req->arena,
+	    "%s?%s", req->raw_path, req->query);
+	strbuf_addstr(&extra, ",\"cause\":{");
+	proxy_error_cause(&extra, err);
+	strbuf_addch(&extra, '}');
+	e.extra = extra.buf;
+	r = response_api_error(req, &e);
+	strbuf_release(&extra);
+	return r;
+}
+
+static int
+run_stream(struct proxy *p)
+{
+	struct request *req = p->req;
+	struct err err = ERR_INIT;
+	const struct stream_io io = {
+		.ctx = p,
+		.head = io_head,
+		.body = io_body,
+		.flush = io_flush,
+		.read = io_read,
+		.gone = io_gone,
+		.fd = req->fd,
+	};
+	int r = transport_stream(req->rt->transport, &p->rq, &io, &err);
+
+	if (r == 0)
+		return 0;
+	if (r == E_GONE || req->response.failed) {
+		req->response.failed = true;
+		return E_GONE;
+	}
+	if (req->response.started) {
+		/* The rest cannot be told but by ending short. */
+		req->response.aborted = true;
+		return 0;
+	}
+	return answer_failed(p, &err);
+}
+
+static int
+answer_busy(struct request *req)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, E_BUSY, "too many long answers are under way: try again "
+	    "later, or raise stagedoor.streams");
+	return response_error(req, &err);
+}
+
+/* A watch or a log that follows: it may hold a worker for hours. */
+static bool
+looks_long(const struct request *req)
+{
+	static const char *const marks[] = { "watch=true", "watch=1",
+	    "follow=true", "follow=1" };
+	size_t i;
+
+	for (i = 0; req->query != NULL && i < ARRAY_LEN(marks); i++)
+		if (strstr(req->query, marks[i]) != NULL)
+			return true;
+	return false;
+}
+
+static int
+run_counted(struct proxy *p)
+{
+	const struct settings *s = p->req->rt->settings;
+	int r;
+
+	if (!looks_long(p->req))
+		return run_stream(p);
+	if (!streams_enter(s->streams))
+		return answer_busy(p->req);
+	r = run_stream(p);
+	streams_leave();
+	return r;
+}
+
+static int
+send_on(struct proxy *p)
+{
+	struct request *req = p->req;
+	struct err err = ERR_INIT;
+
+	p->rq.up = p->access.up;
+	p->rq.method = req->method;
+	p->rq.path = req->query == NULL ? p->path : arena_printf(req->arena,
+	    "%s?%s", p->path, req->query);
+	p->rq.headers = proxy_headers_out(req, &p->access.cred,
+	    &p->rq.nheaders);
+	p->rq.cred = &p->access.cred;
+	p->rq.length = req->length;
+	if (strcmp(req->method, "TRACE") == 0 ||
+	    strcmp(req->method, "CONNECT") == 0) {
+		err_set(&err, E_INPUT, "method %s does not pass", req->method);
+		return response_error(req, &err);
+	}
+	return run_counted(p);
+}
+
+/* No token of this user: what the contract answers, or what we improve. */
+static int
+answer_refused(struct request *req, enum provider_verdict v,
+    const struct err *err)
+{
+	struct api_error e = { .code = err->code, .message = err->text };
+
+	if (v == PROVIDER_FAILED && err->code != E_NOTBUILT &&
+	    err->code != E_INPUT) {
+		e.status = 500;
+		e.name = "Error";
+	}
+	return response_api_error(req, &e);
+}
+
+static int
+pass_on(struct proxy *p)
+{
+	struct request *req = p->req;
+	const struct cluster *c = p->cluster;
+	struct err err = ERR_INIT;
+	enum provider_verdict v;
+	int r;
+
+	p->access = (struct access)ACCESS_INIT;
+	v = proxy_access(req, c, &p->access, &err);
+	if (v != PROVIDER_OK)
+		return answer_refused(req, v, &err);
+	r = send_on(p);
+	access_release(&p->access);
+	return r;
+}
+
+static int
+check_path(struct proxy *p, const char *rest)
+{
+	struct request *req = p->req;
+	struct err err = ERR_INIT;
+
+	if (path_climbs(rest)) {
+		err_set(&err, E_INPUT,
+		    "path leaves the cluster's base path");
+		return response_error(req, &err), E_INPUT;
+	}
+	rest = path_squeeze(req->arena, rest);
+	p->path = *rest == '/' ? rest :
+	    arena_printf(req->arena, "/%s", rest);
+	return 0;
+}
+
+static bool
+is_read(const struct request *req)
+{
+	return strcmp(req->method, "GET") == 0 || req->is_head ||
+	    strcmp(req->method, "OPTIONS") == 0;
+}
+
+/* rest: what follows the route, as it came. */
+static int
+proxy_to(struct request *req, const struct cluster *c, const char *rest)
+{
+	struct proxy p = { .req = req, .cluster = c };
+	struct err err = ERR_INIT;
+
+	if (c->read_only && (!is_read(req) ||
+	    request_header(req, "upgrade") != NULL)) {
+		err_set(&err, E_DENIED, "cluster '%s' is read-only", c->name);
+		return response_error(req, &err);
+	}
+	if (check_path(&p, rest) != 0)
+		return 0;
+	return pass_on(&p);
+}
+
+static int
+answer_no_cluster(struct request *req, const char *name)
+{
+	struct err err = ERR_INIT;
+
+	if (req->rt->clusters.n == 0)
+		err_set(&err, E_NOTFOUND, "No Clusters configured");
+	else
+		err_set(&err, E_NOTFOUND, "Cluster '%s' not found", name);
+	return response_error(req, &err);
+}
+
+/* What this user may not use is not there for this user. */
+static const struct cluster *
+find_for(const struct request *req, const char *name)
+{
+	const struct cluster *c = clusters_find(&req->rt->clusters, name);
+
+	return c != NULL && identity_may_use(&req->who, c) ? c : NULL;
+}
+
+int
+api_proxy(struct request *req)
+{
+	const char *name = request_header(req, "backstage-kubernetes-cluster");
+	const struct clusters *cs = &req->rt->clusters;
+	const struct cluster *c;
+
+	if ((name == NULL || *name == '\0') && cs->n == 1)
+		name = cs->items[0]->name;
+	c = name == NULL ? NULL : find_for(req, name);
+	if (c == NULL)
+		return answer_no_cluster(req, name ? name : "undefined");
+	return proxy_to(req, c, req->below + strlen("/proxy"));
+}
+
+int
+api_cluster_proxy(struct request *req)
+{
+	const char *name = req->below + strlen("/clusters/");
+	size_t len = strcspn(name, "/");
+	const char *plain = path_decode(req->arena, name, len);
+	const struct cluster *c;
+
+	c = plain == NULL ? NULL : find_for(req, plain);
+	if (c == NULL)
+		return answer_no_cluster(req, plain ? plain : "");
+	return proxy_to(req, c, name + len + strlen("/proxy"));
+}

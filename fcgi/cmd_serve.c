@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stagedoor serve, and every way in which a web server starts us: settings,
+ * a socket, a pool, then waiting for signals. SIGTERM and SIGINT drain,
+ * SIGHUP reads the settings again.
+ */
+#include "base.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "cgi.h"
+#include "cmd.h"
+#include "err.h"
+#include "fcgi.h"
+#include "files.h"
+#include "harden.h"
+#include "listen.h"
+#include "log.h"
+#include "pool.h"
+#include "runtime.h"
+#include "settings.h"
+#include "transport.h"
+
+#define THREADS_MAX 1024
+#define ROOTS_MAX (4 * 1024 * 1024)
+
+struct serve {
+	const char **files;
+	size_t nfiles;
+	const char *listen;
+	unsigned threads;
+	struct transport *transport;
+	struct runtime *rt;
+	struct listener listener;
+	struct pool *pool;
+};
+
+static const char usage[] =
+    "usage: stagedoor serve [-c FILE]... [--listen unix:PATH|HOST:PORT]\n"
+    "                       [--threads N]\n"
+    "\n"
+    "Serves FastCGI with a pool of threads: on --listen, else on the socket\n"
+    "it was started with (systemd, spawn-fcgi, mod_fcgid), else on\n"
+    "stagedoor.listen of the settings. Started as a CGI program it answers\n"
+    "one request. Without -c: $STAGEDOOR_CONFIG, else\n"
+    SYSCONFDIR "/stagedoor/stagedoor.conf.\n";
+
+static int
+parse_threads(const char *text, unsigned *out)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || n < 1 || n > THREADS_MAX)
+		return -1;
+	*out = (unsigned)n;
+	return 0;
+}
+
+/* 0 to go on, else the exit code plus one. */
+static int
+parse_options(struct serve *sv, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "listen", required_argument, NULL, 'l' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+		if (c == 'c') {
+			ARRAY_PUSH(sv->files, sv->nfiles) = optarg;
+		} else if (c == 'l') {
+			sv->listen = optarg;
+		} else if (c == 'h') {
+			fputs(usage, stdout);
+			return 1;
+		} else if (c != 't' ||
+		    parse_threads(optarg, &sv->threads) != 0) {
+			fputs(usage, stderr);
+			return 3;
+		}
+	}
+	if (optind < argc) {
+		fputs(usage, stderr);
+		return 3;
+	}
+	if (sv->nfiles == 0)
+		ARRAY_PUSH(sv->files, sv->nfiles) = cmd_default_file();
+	return 0;
+}
+
+static void
+log_problems(const struct problems *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		log_msg(p->items[i].warning ? LOG_LEVEL_WARN :
+		    LOG_LEVEL_ERROR, "%s", p->items[i].text);
+}
+
+static struct settings *
+load_settings(struct serve *sv)
+{
+	struct problems problems = { 0 };
+	struct settings *s = NULL;
+
+	settings_load(sv->files, sv->nfiles, &s, &problems);
+	if (s != NULL)
+		log_init((enum log_level)s->log_level, s->log_syslog);
+	log_problems(&problems);
+	problems_release(&problems);
+	return s;
+}
+
+static int
+make_transport(struct serve *sv, const struct settings *s)
+{
+	struct transport_options opt = { 0 };
+	struct secret roots = SECRET_INIT;
+	struct err err = ERR_INIT;
+
+	if (s->ca_file != NULL &&
+	    file_read(s->ca_file, ROOTS_MAX, &roots, &err) != 0) {
+		log_error("stagedoor.caFile: %s", err.text);
+		return -1;
+	}
+	opt.roots_pem = roots.ptr;
+	sv->transport = transport_new(&opt);
+	secret_release(&roots);
+	return 0;
+}
+
+static void
+make_runtime(struct serve *sv, struct settings *s, struct runtime **out)
+{
+	struct problems problems = { 0 };
+
+	*out = runtime_new(s, sv->transport, &problems);
+	log_problems(&problems);
+	problems_release(&problems);
+}
+
+static int
+open_listener(struct serve *sv)
+{
+	const struct settings *s = sv->rt->settings;
+	struct err err = ERR_INIT;
+
+	if (sv->listen == NULL && listen_inherited(&sv->listener))
+		return 0;
+	if (listen_open(sv->listen ? sv->listen : s->listen, s->socket_mode,
+	    s->socket_group, &sv->listener, &err) == 0)
+		return 0;
+	log_error("%s", err.text);
+	return -1;
+}
+
+static void
+reload(struct serve *sv)
+{
+	struct settings *s = load_settings(sv);
+	struct runtime *rt;
+
+	if (s == NULL) {
+		log_error("settings are not used: the old ones stay");
+		return;
+	}
+	make_runtime(sv, s, &rt);
+	pool_use(sv->pool, rt);
+	runtime_put(sv->rt);
+	sv->rt = rt;
+	log_info("settings are read again");
+}
+
+static void
+wait_for_signals(struct serve *sv, const sigset_t *set)
+{
+	int sig;
+
+	for (;;) {
+		if (sigwait(set, &sig) != 0)
+			continue;
+		if (sig != SIGHUP)
+			break;
+		reload(sv);
+	}
+	log_info("signal %d: finishing what is under way", sig);
+}
+
+static int
+serve_pool(struct serve *sv)
+{
+	unsigned n = sv->threads ? sv->threads : sv->rt->settings->threads;
+	double drain;
+	struct err err = ERR_INIT;
+	sigset_t set;
+
+	/* Blocked in every thread: a signal in mid-answer would cut it. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fcgi_init();
+	if (pool_start(&sv->listener, sv->rt, n, &sv->pool, &err) != 0) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	log_info("serving %zu clusters with %u threads",
+	    sv->rt->clusters.n, n);
+	wait_for_signals(sv, &set);
+	drain = sv->rt->settings->limit_drain;
+	if (!pool_stop(sv->pool, drain))
+		_exit(0);	/* threads still use what we would free */
+	return 0;
+}
+
+static int
+run(struct serve *sv)
+{
+	struct settings *s = load_settings(sv);
+	int code;
+
+	if (s == NULL)
+		return 2;
+	if (make_transport(sv, s) != 0) {
+		settings_free(s);
+		return 2;
+	}
+	make_runtime(sv, s, &sv->rt);
+	if (cgi_started() && sv->listen == NULL &&
+	    !listen_inherited(&sv->listener))
+		code = cgi_serve(sv->rt);
+	else if (open_listener(sv) != 0)
+		code = 1;
+	else
+		code = serve_pool(sv);
+	listen_close(&sv->listener);
+	runtime_put(sv->rt);
+	transport_free(sv->transport);
+	return code;
+}
+
+int
+cmd_serve(int argc, char **argv)
+{
+	struct serve sv = { .listener = LISTENER_INIT };
+	int code = parse_options(&sv, argc, argv);
+
+	if (code == 0) {
+		harden();
+		code = run(&sv);
+	} else {
+		code--;
+	}
+	free(sv.files);
+	return code;
+}

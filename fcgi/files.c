@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading small files whole. */
+#include "base.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+
+#include "err.h"
+#include "files.h"
+#include "secret.h"
+
+/* Up to max bytes of fd into buf: the count, -1 on error. */
+static ssize_t
+read_all(int fd, char *buf, size_t max)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < max) {
+		n = read(fd, buf + len, max - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+static int
+read_regular(int fd, const char *path, size_t max, struct secret *out,
+    struct err *err)
+{
+	struct stat st;
+	ssize_t len;
+	char *buf;
+	int r = 0;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return err_set(err, E_SYSTEM, "cannot read '%s': not a "
+		    "regular file", path);
+	buf = xmalloc(max + 1);
+	len = read_all(fd, buf, max + 1);
+	if (len < 0)
+		r = err_set(err, E_SYSTEM, "cannot read '%s': %s", path,
+		    strerror(errno));
+	else if ((size_t)len > max)
+		r = err_set(err, E_TOOLARGE, "cannot read '%s': over %zu bytes",
+		    path, max);
+	if (r == 0 && len > 0 && buf[len - 1] == '\n')
+		len--;
+	if (r == 0)
+		secret_set(out, buf, (size_t)len);
+	OPENSSL_cleanse(buf, max + 1);
+	free(buf);
+	return r;
+}
+
+int
+file_read(const char *path, size_t max, struct secret *out, struct err *err)
+{
+	/* Not blocking, so that a FIFO cannot hold us up. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+
+	if (fd < 0)
+		return err_set(err, E_SYSTEM, "cannot read '%s': %s", path,
+		    strerror(errno));
+	r = read_regular(fd, path, max, out, err);
+	close(fd);
+	return r;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The locators that need no more than settings, and the order of all. */
+#include "base.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+
+#include "arena.h"
+#include "locator.h"
+#include "settings.h"
+
+struct cluster *
+locator_cluster(const struct settings *s, struct arena *arena,
+    const char *name)
+{
+	struct cluster *c = arena_alloc(arena, sizeof(*c));
+
+	c->name = arena_strdup(arena, name);
+	c->connect_timeout = s->limit_connect;
+	c->timeout = s->limit_cluster;
+	c->guests = true;
+	return c;
+}
+
+void
+locator_add(struct clusters *out, struct cluster *c)
+{
+	ARRAY_PUSH(out->items, out->n) = c;
+}
+
+/* The IPv4 address of localhost: kubectl proxy listens there only. */
+static const char *
+localhost_v4(struct arena *arena)
+{
+	struct addrinfo hints = { .ai_family = AF_INET,
+	    .ai_socktype = SOCK_STREAM }, *res = NULL;
+	char text[INET_ADDRSTRLEN] = "127.0.0.1";
+
+	if (getaddrinfo("localhost", NULL, &hints, &res) == 0 && res != NULL)
+		inet_ntop(AF_INET,
+		    &((struct sockaddr_in *)(void *)res->ai_addr)->sin_addr,
+		    text, sizeof(text));
+	if (res != NULL)
+		freeaddrinfo(res);
+	return arena_strdup(arena, text);
+}
+
+static void
+locate_kubectl_proxy(const struct settings *s, struct arena *arena,
+    struct clusters *out)
+{
+	struct cluster *c = locator_cluster(s, arena, "local");
+
+	c->url = arena_printf(arena, "http://%s:8001", localhost_v4(arena));
+	c->auth_provider = "localKubectlProxy";
+	c->skip_metrics = true;
+	locator_add(out, c);
+}
+
+static void
+locate_not_built(const struct locator_settings *ls, const char *type,
+    struct problems *problems)
+{
+	problems_add(problems, true, "%s: cluster locator '%s' is not built "
+	    "in yet: its clusters are missing",
+	    ls->where ? ls->where : "settings", type);
+}
+
+void
+locators_run(const struct settings *s, struct arena *arena,
+    struct clusters *out, struct problems *problems)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->nlocators; i++) {
+		struct locator_settings *ls = &s->locators[i];
+
+		switch (ls->type) {
+		case LOCATOR_CONFIG:
+			for (k = 0; k < ls->nclusters; k++)
+				locator_add(out, &ls->clusters[k]);
+			break;
+		case LOCATOR_LOCAL_KUBECTL_PROXY:
+			locate_kubectl_proxy(s, arena, out);
+			break;
+		case LOCATOR_KUBECONFIG:
+			locator_kubeconfig(s, ls, arena, out, problems);
+			break;
+		case LOCATOR_CATALOG:
+			locate_not_built(ls, "catalog", problems);
+			break;
+		case LOCATOR_GKE:
+			locate_not_built(ls, "gke", problems);
+			break;
+		}
+	}
+}
