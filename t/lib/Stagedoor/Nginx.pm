@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+# A real nginx in the test's folder, with the very files under nginx/ that
+# users include. It answers like an HTTP client's peer: get, post, request.
+package Stagedoor::Nginx;
+
+use strict;
+use warnings;
+
+use parent 'Stagedoor::HTTP';
+
+use File::Basename qw(dirname);
+use Stagedoor::Process;
+use Stagedoor::TLS qw(slurp);
+use Stagedoor::Util qw(free_port program top wait_for write_file);
+
+my $count = 0;
+
+# start(pool => POOL or socket => PATH, port => N, server => TEXT for the
+# server block, http => TEXT for the http block, user => 'alice').
+sub start {
+	my ($class, %opt) = @_;
+	my $socket = $opt{socket} // $opt{pool}->socket;
+	my $port = $opt{port} // free_port();
+	my $server = $opt{server} // '';
+	$server .= "set \$stagedoor_user '$opt{user}';\n" if defined $opt{user};
+	return $class->start_bare(
+		name => $opt{name} // 'nginx', port => $port,
+		includes => $socket, http => ($opt{http} // '') . <<"END");
+	include stagedoor/stagedoor.conf;
+	server {
+		listen 127.0.0.1:$port;
+		server_name localhost;
+		$server
+		include stagedoor/stagedoor-location.conf;
+	}
+END
+}
+
+# Without our include files: http => TEXT of the http block.
+sub start_bare {
+	my ($class, %opt) = @_;
+	my $dir = Stagedoor::Process::dir() . '/nginx-' . ++$count;
+	mkdir $dir or die "$dir: $!";
+	_copy_includes($dir, $opt{includes}) if defined $opt{includes};
+	write_file("$dir/nginx.conf", _main_text($opt{http}));
+
+	my $log = "$dir/error.log";
+	my $process = Stagedoor::Process->start(
+		name => $opt{name}, log => $log,
+		command => [program('nginx'), '-p', $dir,
+		    '-c', "$dir/nginx.conf", '-g', _globals($dir)],
+	);
+	my $self = bless { host => '127.0.0.1', port => $opt{port},
+	    process => $process, dir => $dir }, $class;
+	wait_for(sub { $process->ended || $self->_listens }, 10,
+	    "nginx on port $opt{port}");
+	die "nginx does not start:\n" . $process->log_text
+	    if $process->ended;
+	return $self;
+}
+
+sub _listens {
+	my ($self) = @_;
+	my $socket = Stagedoor::HTTP::connect_to($self) or return 0;
+	close $socket;
+	return 1;
+}
+
+# Files go below nginx.conf as the manual says; only where the pool's socket
+# and the log are is ours.
+sub _copy_includes {
+	my ($dir, $socket) = @_;
+	mkdir "$dir/stagedoor" or die "$dir/stagedoor: $!";
+	for my $file (glob top() . '/nginx/stagedoor*.conf') {
+		my $text = slurp($file);
+		$text =~ s{unix:/run/stagedoor/\S+\.sock}{unix:$socket}g;
+		$text =~ s{/var/log/nginx/}{$dir/}g;
+		my ($name) = $file =~ m{([^/]+)$};
+		write_file("$dir/stagedoor/$name", $text);
+	}
+}
+
+sub _globals {
+	my ($dir) = @_;
+	my $user = $> == 0 ? 'user root root;' : '';
+	return "daemon off; pid $dir/nginx.pid; error_log stderr warn; "
+	    . "$user worker_processes 1;";
+}
+
+sub _main_text {
+	my ($http) = @_;
+	return <<"END";
+events { worker_connections 1024; }
+http {
+	access_log off;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+$http
+}
+END
+}
+
+sub port { return $_[0]{port} }
+sub url { return "http://127.0.0.1:$_[0]{port}" }
+sub process { return $_[0]{process} }
+sub stop { return $_[0]{process}->stop }
+
+# All that it logged: errors and accesses.
+sub log_text {
+	my ($self) = @_;
+	return join '', map { slurp($_) } glob "$self->{dir}/*.log";
+}
+
+1;
