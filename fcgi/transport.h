@@ -31,7 +31,11 @@ struct transport_options {
 	const char *roots_pem;	/* caFile: roots beside the system's, or NULL */
 };
 
-/* Call curl_global_init first (transport_new does). Before other threads. */
+/*
+ * Calls curl_global_init and has SIGPIPE ignored: a TLS peer that left would
+ * end the process otherwise. Call before other threads start, and never in
+ * a child of fork.
+ */
 struct transport *transport_new(const struct transport_options *opt);
 /* All batches must be freed before. Closes every connection. */
 void transport_free(struct transport *t);
@@ -65,12 +69,13 @@ struct fetch {
 	void *owner;		/* the caller's */
 
 	int status;		/* HTTP status; 0: none came, see err */
-	struct strbuf body;	/* complete if err.code == 0 */
+	struct strbuf body;	/* complete if err.code == 0; set up by
+				   batch_submit, the caller's to release */
 	struct err err;		/* E_CONNECT E_TLS E_TIMEOUT E_PROTOCOL
 				   E_TOOLARGE E_BREAKER E_GONE */
 	struct fetch *next;	/* transport's, while it runs; so below */
-	void *transfer;
 	struct fetch_group *group;
+	int64_t began, deadline;
 };
 
 /* What is waited for as one: the lists of one cluster. */
@@ -79,8 +84,8 @@ struct fetch_group {
 	size_t n;		/* may be 0: it is finished at once */
 	void *owner;
 
-	size_t pending;		/* transport's */
-	struct batch *batch;
+	size_t pending;		/* transport's; so below */
+	struct batch *batch;	/* NULL: a probe of the transport */
 	struct fetch_group *next;
 };
 
@@ -148,9 +153,19 @@ int transport_stream(struct transport *t, const struct stream_request *rq,
     const struct stream_io *io, struct err *err);
 
 /*
- * Words for a failed transfer, without secrets: "connect ECONNREFUSED
- * 127.0.0.1:6443", "certificate has expired". They stand in err.text.
- * For E_CONNECT, err.detail holds the errno's name ("ECONNREFUSED") or "".
+ * Words for a failed transfer, without secrets, stand in err.text: "connect
+ * ECONNREFUSED 127.0.0.1:6443", "certificate has expired". err.detail begins
+ * with a code such as "ECONNREFUSED" or "CERT_HAS_EXPIRED" where there is
+ * one; this takes it apart. Only for errors that came from the transport.
  */
+struct transport_cause {
+	char code[40];		/* "" if there is none */
+	const char *syscall;	/* "connect", "getaddrinfo"; NULL: the rest
+				   is not known either */
+	int err_no;		/* negative, as Node shows it; 0: none */
+	char address[256];	/* the host's name with getaddrinfo */
+	unsigned port;		/* 0: none */
+};
+void transport_cause(const struct err *err, struct transport_cause *out);
 
 #endif

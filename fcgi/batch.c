@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker waits for: groups of fetches. The worker is woken when a
+ * whole group is finished, not for each fetch.
+ */
+#include "base.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "fetcher.h"
+#include "transport_private.h"
+
+#define BATCH_LOOK 100	/* ms between looks whether the client left */
+
+struct batch {
+	struct transport *transport;
+	uint64_t id;
+	int gone_fd;
+	size_t running;		/* groups; the worker's alone */
+
+	pthread_mutex_t lock;	/* of what follows */
+	pthread_cond_t cond;
+	bool waiting;
+	struct fetch_group *finished, **finished_end;
+};
+
+struct batch *
+batch_new(struct transport *t, int gone_fd)
+{
+	struct batch *b = xcalloc(1, sizeof(*b));
+	pthread_condattr_t attr;
+
+	b->transport = t;
+	b->id = __atomic_add_fetch(&t->batches, 1, __ATOMIC_RELAXED);
+	b->gone_fd = gone_fd;
+	b->finished_end = &b->finished;
+	pthread_mutex_init(&b->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return b;
+}
+
+uint64_t
+batch_id(const struct batch *b)
+{
+	return b->id;
+}
+
+static void
+group_finished(struct fetch_group *g)
+{
+	struct batch *b = g->batch;
+
+	pthread_mutex_lock(&b->lock);
+	g->next = NULL;
+	*b->finished_end = g;
+	b->finished_end = &g->next;
+	/* Signalled under the lock: once it is free, b may be gone. */
+	if (b->waiting)
+		pthread_cond_signal(&b->cond);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void
+batch_fetched(struct fetch *f)
+{
+	struct fetch_group *g = f->group;
+
+	if (__atomic_sub_fetch(&g->pending, 1, __ATOMIC_ACQ_REL) == 0)
+		group_finished(g);
+}
+
+static void
+fetch_prepare(struct fetch_group *g, struct fetch *f)
+{
+	f->status = 0;
+	f->err = (struct err)ERR_INIT;
+	f->group = g;
+	f->next = NULL;
+	strbuf_init(&f->body, f->limit);
+}
+
+/* The fetches of one thread, in order, handed over under one lock. */
+static void
+submit_to(struct fetcher *fetcher, struct fetch_group *g)
+{
+	struct fetch *first = NULL, **end = &first, *last = NULL;
+	size_t i;
+
+	for (i = 0; i < g->n; i++) {
+		struct fetch *f = &g->fetches[i];
+
+		/* In this order: another thread's may be running. */
+		if (f->up->fetcher != fetcher || f->err.code != 0)
+			continue;
+		*end = last = f;
+		end = &f->next;
+	}
+	if (first != NULL)
+		fetcher_submit(fetcher, first, last);
+}
+
+void
+batch_submit(struct batch *b, struct fetch_group *g)
+{
+	struct transport *t = b->transport;
+	size_t i, n = g->n, refused = 0;
+
+	g->batch = b;
+	g->pending = n + 1;	/* ours, so that it cannot finish meanwhile */
+	b->running++;
+	for (i = 0; i < n; i++) {
+		fetch_prepare(g, &g->fetches[i]);
+		if (upstream_admit(g->fetches[i].up, &g->fetches[i].err) != 0)
+			refused++;
+	}
+	for (i = 0; i < t->nfetchers && refused < n; i++)
+		submit_to(t->fetchers[i], g);
+	if (__atomic_sub_fetch(&g->pending, refused + 1,
+	    __ATOMIC_ACQ_REL) == 0)
+		group_finished(g);
+}
+
+static bool
+client_gone(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
+	char c;
+
+	if (fd < 0 || poll(&p, 1, 0) <= 0)
+		return false;
+	if (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
+		return true;
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Under the lock; waits a moment at most. */
+static void
+wait_moment(struct batch *b)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += BATCH_LOOK * 1000000L;
+	if (ts.tv_nsec >= 1000000000L) {
+		ts.tv_nsec -= 1000000000L;
+		ts.tv_sec++;
+	}
+	b->waiting = true;
+	pthread_cond_timedwait(&b->cond, &b->lock, &ts);
+	b->waiting = false;
+}
+
+static struct fetch_group *
+take_finished(struct batch *b)
+{
+	struct fetch_group *g = b->finished;
+
+	if (g == NULL)
+		return NULL;
+	b->finished = g->next;
+	if (b->finished == NULL)
+		b->finished_end = &b->finished;
+	b->running--;
+	return g;
+}
+
+/* End everything, and wait until no thread touches it. */
+static void
+batch_cancel(struct batch *b)
+{
+	unsigned i;
+
+	for (i = 0; i < b->transport->nfetchers && b->running > 0; i++)
+		fetcher_cancel(b->transport->fetchers[i], b->id);
+	pthread_mutex_lock(&b->lock);
+	while (b->running > 0)
+		if (take_finished(b) == NULL)
+			wait_moment(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
+struct fetch_group *
+batch_wait(struct batch *b, struct err *err)
+{
+	struct fetch_group *g = NULL;
+	bool gone = false;
+
+	if (err != NULL)
+		err->code = 0;
+	pthread_mutex_lock(&b->lock);
+	while (b->running > 0 && !gone && (g = take_finished(b)) == NULL) {
+		wait_moment(b);
+		if (b->finished != NULL)
+			continue;
+		pthread_mutex_unlock(&b->lock);
+		gone = client_gone(b->gone_fd);
+		pthread_mutex_lock(&b->lock);
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (gone) {
+		batch_cancel(b);
+		err_set(err, E_GONE, "the client left");
+	}
+	return g;
+}
+
+void
+batch_free(struct batch *b)
+{
+	if (b == NULL)
+		return;
+	batch_cancel(b);
+	pthread_mutex_destroy(&b->lock);
+	pthread_cond_destroy(&b->cond);
+	free(b);
+}
+
+int
+transport_fetch(struct transport *t, struct fetch *f, int gone_fd)
+{
+	struct fetch_group g = { .fetches = f, .n = 1 };
+	struct batch *b = batch_new(t, gone_fd);
+
+	batch_submit(b, &g);
+	batch_wait(b, NULL);
+	batch_free(b);
+	return f->err.code;
+}

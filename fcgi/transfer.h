@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request to a cluster as a fresh curl easy handle, every option set
+ * from a struct, freed at its end: nothing of one user can stay for the
+ * next. The only file that sets curl options, and the one that turns a
+ * CURLcode into an E_* with words.
+ */
+#ifndef STAGEDOOR_TRANSFER_H
+#define STAGEDOOR_TRANSFER_H
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+
+#include "transport.h"
+#include "upstream.h"
+
+struct transfer;
+
+struct transfer_spec {
+	struct upstream *up;
+	const char *method;		/* NULL: GET */
+	const char *path;
+	const struct header *headers;
+	size_t nheaders;
+	const char *const *lines;	/* more of them: "Name: value" */
+	const struct credential *cred;
+	int64_t length;			/* as in struct stream_request */
+	bool bounded;			/* a fetch: HTTP/2, decoded, Accept */
+	size_t limit;			/* of its answer */
+
+	void *ctx;			/* of these, which may be NULL */
+	curl_write_callback on_head, on_body;
+	curl_read_callback on_read;
+	/* The request is about to be sent. */
+	void (*on_send)(void *ctx);
+};
+
+struct transfer {
+	CURL *easy;
+	struct upstream *up;
+	void *ctx;
+	void (*on_send)(void *ctx);
+	bool replayable;		/* curl may send it once more */
+	unsigned sends;
+	struct strbuf lines, target;	/* what the handle points to */
+	struct curl_slist *nodes;
+	char words[CURL_ERROR_SIZE];
+	struct sockaddr_storage peer;	/* tried last */
+};
+
+/*
+ * Make the handle; it borrows the spec's upstream and credential no longer
+ * than this call, the rest of t until transfer_release. 0, E_INPUT (method,
+ * path or header that must not be sent), E_AUTH (no credential).
+ */
+int transfer_init(struct transfer *t, const struct transfer_spec *spec,
+    struct err *err);
+/* After the handle left its multi. Fine on zeroed memory. */
+void transfer_release(struct transfer *t);
+/* How it ended: 0, or an E_* with the words of transport.h. */
+int transfer_result(struct transfer *t, CURLcode rc, struct err *err);
+
+/* For multi handles: of a fetcher, of a lane. */
+CURLM *transfer_multi_new(long connections);
+
+#endif

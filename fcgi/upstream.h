@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One cluster as the transport sees it: where it is, whom to trust, how long
+ * to wait, its breaker, and the connections that streams keep. For the
+ * transport's own files; others hold a struct upstream and look away.
+ */
+#ifndef STAGEDOOR_UPSTREAM_H
+#define STAGEDOOR_UPSTREAM_H
+
+#include <curl/curl.h>
+#include <openssl/ossl_typ.h>
+#include <pthread.h>
+
+#include "breaker.h"
+#include "transport.h"
+
+/*
+ * Of one cluster at a time over HTTP/1.1, where each takes a connection, and
+ * over HTTP/2, where more would only queue in the server (its usual limit is
+ * 100 to 250). Further fetches wait without costing more than their struct.
+ */
+#define UPSTREAM_FETCHES_HTTP1 32
+#define UPSTREAM_FETCHES_HTTP2 100
+
+#define UPSTREAM_OPEN_TEXT "not tried: the cluster did not answer before"
+
+struct fetcher;
+struct lane;
+
+struct upstream {
+	struct transport *transport;
+	struct upstream *next;		/* in the transport's list */
+	unsigned refs;			/* under the transport's lock */
+
+	/* Immutable. */
+	char *url;			/* as given: what upstream_get compares */
+	char *origin;			/* scheme://host:port/ */
+	char *base;			/* "" or "/prefix" */
+	char *host;			/* for messages */
+	bool tls, insecure;
+	char *ca_pem;			/* NULL: the transport's roots */
+	double connect_timeout, timeout;
+	unsigned breaker_failures;
+	double breaker_probe;
+	int64_t connect_ms, timeout_ms;
+	struct fetcher *fetcher;	/* all its fetches run there */
+
+	pthread_mutex_t lock;		/* of what follows */
+	struct breaker breaker;
+	struct lane *lanes;		/* idle, the youngest first */
+	unsigned nlanes;
+
+	/* The fetcher's alone. */
+	struct fetch *waiting, **waiting_end;
+	struct upstream *busy_next;	/* of those with fetches waiting */
+	bool busy;
+	bool multiplexed;		/* it answered over HTTP/2 */
+	unsigned active;
+};
+
+void upstream_ref(struct upstream *up);
+
+/*
+ * May a transfer start now? 0 or E_BREAKER. Starts the probe that is due.
+ */
+int upstream_admit(struct upstream *up, struct err *err);
+/*
+ * Tell the breaker how a transfer ended that began at `began`. code is 0 or
+ * an E_*; answered: the headers of an answer came, whatever followed.
+ */
+void upstream_report(struct upstream *up, int code, bool answered,
+    int64_t began);
+bool upstream_is_open(struct upstream *up);
+/* The probe's fetch ended. */
+void upstream_probed(struct upstream *up);
+
+#endif
