@@ -1,337 +1,238 @@
 # SPDX-License-Identifier: Apache-2.0
-package Stagedoor::Cluster;
-
-# A real Kubernetes API server on loopback: etcd and kube-apiserver in a
-# temporary folder, and kubectl to fill it with. There are no nodes and no
+# A real Kubernetes API server on loopback: etcd and kube-apiserver in the
+# folder of this test, and kubectl to fill them. There are no nodes and no
 # controllers: pods stay Pending, deployments make no pods.
 #
-#	my $k = Stagedoor::Cluster->start;	# or the test is skipped
-#	$k->apply($yaml);
-#	my $token = $k->token('reader', 'demo');
-#	$k->url; $k->ca_file; $k->admin_kubectl(qw(get pods));
+#	my $cluster = Stagedoor::Cluster->start;	# or the test is skipped
+#	$cluster->fill;					# see t/cluster/demo.yaml
+#	my $token = $cluster->token('reader');
+#	$cluster->url; $cluster->ca_file; $cluster->kubectl(qw(get pods));
 #
 # It ends with the test.
+package Stagedoor::Cluster;
 
 use strict;
 use warnings;
-use File::Basename qw(dirname);
-use File::Spec;
-use IO::Socket::INET;
+
 use MIME::Base64 qw(encode_base64);
-use POSIX ();
+use Stagedoor::HTTP;
+use Stagedoor::JSON qw(decode_json);
 use Stagedoor::Process;
-use Test::More ();
-use Time::HiRes qw(sleep time);
+use Stagedoor::TLS qw(make_ca make_cert slurp);
+use Stagedoor::Util qw(free_port have_program program run_command
+    skip_or_fail tempdir top wait_for write_file);
 
-my $sources = File::Spec->rel2abs(dirname(__FILE__) . '/../../cluster');
+# How long it goes on trusting a token that it has checked.
+use constant TOKEN_CACHE_SECONDS => 10;
+
 my $ready_seconds = 90;		# three are enough on a machine that is idle
-my $token_cache_seconds = 10;	# how long it trusts a token it has checked
+my $build_seconds = 3600;	# minutes are enough
 my $count = 0;
-
-# --- starting and stopping ------------------------------------------------
 
 sub start {
 	my ($class) = @_;
-	my $bin = programs();
 	my $self = bless {
-		bin => $bin,
-		dir => Stagedoor::Process::dir() . '/cluster-' . ++$count,
+		bin => _programs(), dir => tempdir() . '/cluster-' . ++$count,
+		applied => 0,
 	}, $class;
 	mkdir $self->{dir} or die "$self->{dir}: $!";
-	$self->make_certificates;
-	$self->start_etcd;
-	$self->start_apiserver;
-	$self->{admin} = $self->kubeconfig('admin', server => $self->url,
-		ca_file => $self->ca_file, user => {
-			'client-certificate' => $self->path('admin.crt'),
-			'client-key' => $self->path('admin.key'),
-		});
-	$self->wait_until_ready;
+	$self->_make_certificates;
+	$self->_start_etcd;
+	$self->_start_apiserver;
+	$self->{admin} = $self->kubeconfig('admin', user => {
+		'client-certificate' => $self->path('admin.crt'),
+		'client-key' => $self->path('admin.key'),
+	});
+	$self->_wait_until_ready;
 	return $self;
 }
 
 # The folder of the programs; builds them if this is the first time.
-sub programs {
-	for my $tool (qw(openssl sha256sum flock)) {
-		skip_all("no $tool on this machine") unless on_path($tool);
+sub _programs {
+	program($_) for qw(openssl sha256sum flock);
+	have_program('go')
+	    or skip_or_fail('no Go to build kube-apiserver with');
+	my $build = run_command([ top() . '/t/cluster/build' ],
+		timeout => $build_seconds);
+	chomp(my $dir = $build->{out});
+	return $dir if $build->{code} == 0 && -x "$dir/kube-apiserver";
+	Test::More::diag($build->{err});
+	skip_or_fail('kube-apiserver does not build here');
+}
+
+sub _make_certificates {
+	my ($self) = @_;
+	my $dir = $self->{dir};
+	make_ca($dir, $_) for qw(ca other-ca);
+	make_cert($dir, $_, 'ca') for qw(apiserver web);
+	make_cert($dir, 'admin', 'ca', client => 1,
+		subject => '/O=system:masters/CN=admin');
+	for my $args ([qw(genrsa -out sa.key 2048)],
+	    [qw(rsa -in sa.key -pubout -out sa.pub)]) {
+		s{^(sa\.)}{$dir/$1} for @$args;
+		my $made = run_command([ 'openssl', @$args ]);
+		die "openssl: $made->{err}" if $made->{code} != 0;
 	}
-	skip_all('no Go on this machine to build kube-apiserver with')
-	    unless on_path('go');
-	open my $build, '-|', "$sources/build" or die "build: $!";
-	chomp(my $dir = <$build> // '');
-	close $build;
-	return $dir if $dir ne '' && -x "$dir/kube-apiserver";
-	die "cannot build kube-apiserver: status $?\n" if $ENV{CI};
-	skip_all('kube-apiserver does not build here: see above');
-}
-
-sub on_path {
-	my ($tool) = @_;
-	return grep { -x "$_/$tool" } File::Spec->path;
-}
-
-sub skip_all {
-	my ($why) = @_;
-	die "$why, and CI=true forbids to skip\n" if $ENV{CI};
-	Test::More::plan(skip_all => $why);
 }
 
 # Nothing in here outlives the test, so there is nothing to save by asking
 # kindly: kube-apiserver takes seconds to say goodbye.
-sub spawn {
-	my ($self, $name, @command) = @_;
+sub _spawn {
+	my ($self, $name, @args) = @_;
 	$self->{process}{$name} = Stagedoor::Process->start(name => $name,
-		log => $self->path("$name.log"), stop_signal => 'KILL',
-		command => \@command);
+		stop_signal => 'KILL',
+		command => [ "$self->{bin}/$name", @args ]);
 }
 
-sub start_etcd {
+sub _start_etcd {
 	my ($self) = @_;
-	my ($client, $peer) = map { "http://127.0.0.1:" . free_port() } 1, 2;
-	$self->{etcd} = $client;
-	$self->spawn('etcd', "$self->{bin}/etcd",
-		'--name=test', "--data-dir=$self->{dir}/etcd",
+	my ($client, $peer) = (free_port(), free_port());
+	$self->{etcd} = "http://127.0.0.1:$client";
+	my $peer_url = "http://127.0.0.1:$peer";
+	my $process = $self->_spawn('etcd', '--name=test',
+		'--data-dir=' . $self->path('etcd'),
 		'--unsafe-no-fsync', '--log-level=warn',
-		"--listen-client-urls=$client",
-		"--advertise-client-urls=$client",
-		"--listen-peer-urls=$peer",
-		"--initial-advertise-peer-urls=$peer",
-		"--initial-cluster=test=$peer");
-	my ($port) = $client =~ /:(\d+)$/;
-	$self->wait_for('etcd', sub {
-		IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-			PeerPort => $port);
-	});
+		"--listen-client-urls=$self->{etcd}",
+		"--advertise-client-urls=$self->{etcd}",
+		"--listen-peer-urls=$peer_url",
+		"--initial-advertise-peer-urls=$peer_url",
+		"--initial-cluster=test=$peer_url");
+	wait_for(sub { $process->ended || Stagedoor::HTTP::connect_to(
+		{ host => '127.0.0.1', port => $client }) },
+		$ready_seconds, 'etcd');
 }
 
-sub start_apiserver {
+sub _start_apiserver {
 	my ($self) = @_;
 	$self->{port} = free_port();
 	my $url = $self->url;
-	$self->write('audit.yaml', <<'END');
+	write_file($self->path('audit.yaml'), <<'END');
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata}]
 END
-	$self->spawn('kube-apiserver', "$self->{bin}/kube-apiserver",
-		"--etcd-servers=$self->{etcd}",
+	$self->_spawn('kube-apiserver', "--etcd-servers=$self->{etcd}",
 		'--bind-address=127.0.0.1', "--secure-port=$self->{port}",
 		'--advertise-address=127.0.0.1',
 		'--endpoint-reconciler-type=none',
 		'--service-cluster-ip-range=10.96.0.0/16',
-		"--tls-cert-file=" . $self->path('apiserver.crt'),
-		"--tls-private-key-file=" . $self->path('apiserver.key'),
-		"--client-ca-file=" . $self->ca_file,
-		"--cert-dir=" . $self->path('apiserver-certs'),
+		'--tls-cert-file=' . $self->path('apiserver.crt'),
+		'--tls-private-key-file=' . $self->path('apiserver.key'),
+		'--client-ca-file=' . $self->ca_file,
+		'--cert-dir=' . $self->path('apiserver-certs'),
 		'--authorization-mode=RBAC',
 		"--service-account-issuer=$url",
-		"--service-account-key-file=" . $self->path('sa.pub'),
-		"--service-account-signing-key-file=" . $self->path('sa.key'),
-		"--audit-policy-file=" . $self->path('audit.yaml'),
-		"--audit-log-path=" . $self->path('audit.log'),
+		'--service-account-key-file=' . $self->path('sa.pub'),
+		'--service-account-signing-key-file=' . $self->path('sa.key'),
+		'--audit-policy-file=' . $self->path('audit.yaml'),
+		'--audit-log-path=' . $self->path('audit.log'),
 		'--profiling=false');
 }
 
-sub wait_until_ready {
+sub _wait_until_ready {
 	my ($self) = @_;
-	$self->wait_for('kube-apiserver', sub {
-		my ($status, $text) = $self->try_kubectl($self->{admin},
-			qw(get --raw /readyz));
-		return $status == 0 && $text eq 'ok';
-	});
+	my $process = $self->{process}{'kube-apiserver'};
+	wait_for(sub {
+		my $answer = $self->run_kubectl(qw(get --raw /readyz));
+		return $process->ended || $answer->{out} eq 'ok';
+	}, $ready_seconds, 'kube-apiserver');
+	die "kube-apiserver does not start\n" if $process->ended;
 }
 
-sub wait_for {
-	my ($self, $name, $ready) = @_;
-	my $until = time + $ready_seconds;
-	while (!$ready->()) {
-		die "$name ended" if $self->{process}{$name}->ended;
-		die "$name is not ready" if time > $until;
-		sleep 0.1;
-	}
-}
+# --- What tests use ---------------------------------------------------------
 
-sub free_port {
-	my $socket = IO::Socket::INET->new(Listen => 1,
-		LocalAddr => '127.0.0.1') or die "no free port: $!";
-	return $socket->sockport;
-}
-
-# --- files ----------------------------------------------------------------
-
-sub path {
-	my ($self, $name) = @_;
-	return "$self->{dir}/$name";
-}
-
-sub write {
-	my ($self, $name, $text) = @_;
-	open my $file, '>', $self->path($name) or die "$name: $!";
-	print $file $text;
-	close $file or die "$name: $!";
-	return $self->path($name);
-}
-
-sub slurp {
-	my ($path) = @_;
-	open my $file, '<', $path or return '';
-	local $/;
-	return scalar <$file>;
-}
-
-# --- certificates ---------------------------------------------------------
-
-sub make_certificates {
-	my ($self) = @_;
-	$self->make_ca('ca', 'the cluster');
-	$self->make_ca('other-ca', 'someone else');
-	my $loopback = 'IP:127.0.0.1,DNS:localhost';
-	$self->make_certificate('apiserver', '/CN=kube-apiserver',
-		"extendedKeyUsage=serverAuth\nsubjectAltName=$loopback");
-	$self->make_certificate('web', '/CN=localhost',
-		"extendedKeyUsage=serverAuth\nsubjectAltName=$loopback");
-	$self->make_certificate('admin', '/O=system:masters/CN=admin',
-		'extendedKeyUsage=clientAuth');
-	$self->openssl(qw(genrsa -out sa.key 2048));
-	$self->openssl(qw(rsa -in sa.key -pubout -out sa.pub));
-}
-
-sub make_key {
-	my ($self, $name) = @_;
-	$self->openssl(qw(ecparam -name prime256v1 -genkey -noout -out),
-		"$name.key");
-}
-
-sub make_ca {
-	my ($self, $name, $of) = @_;
-	$self->make_key($name);
-	$self->openssl(qw(req -x509 -new -sha256 -days 2),
-		-key => "$name.key", -out => "$name.crt",
-		-subj => "/CN=authority of $of",
-		-addext => 'basicConstraints=critical,CA:TRUE',
-		-addext => 'keyUsage=critical,keyCertSign,cRLSign');
-}
-
-sub make_certificate {
-	my ($self, $name, $subject, $extensions) = @_;
-	$self->make_key($name);
-	$self->openssl(qw(req -new), -key => "$name.key",
-		-subj => $subject, -out => "$name.csr");
-	$self->write("$name.ext", "basicConstraints=critical,CA:FALSE\n" .
-		"keyUsage=critical,digitalSignature\n$extensions\n");
-	$self->openssl(qw(x509 -req -sha256 -days 2 -CA ca.crt -CAkey ca.key),
-		-set_serial => int(rand 2 ** 31) + 1, -in => "$name.csr",
-		-extfile => "$name.ext", -out => "$name.crt");
-}
-
-sub openssl {
-	my ($self, @arguments) = @_;
-	my ($status, $text) = run({ dir => $self->{dir} }, 'openssl',
-		@arguments);
-	die "openssl @arguments: $text" if $status != 0;
-}
-
-# --- what tests use -------------------------------------------------------
-
+sub path { return "$_[0]{dir}/$_[1]" }
 sub url { return "https://127.0.0.1:$_[0]{port}" }
 sub port { return $_[0]{port} }
+# Of the certificate that the API server shows, and one that it is not of.
 sub ca_file { return $_[0]->path('ca.crt') }
 sub ca_data { return encode_base64(slurp($_[0]->ca_file), '') }
 sub other_ca_file { return $_[0]->path('other-ca.crt') }
 sub other_ca_data { return encode_base64(slurp($_[0]->other_ca_file), '') }
-# For a web server in front of it: signed by ca_file, for 127.0.0.1.
-sub web_certificate { return ($_[0]->path('web.crt'), $_[0]->path('web.key')) }
-sub demo_file { return "$sources/demo.yaml" }
-sub token_cache_seconds { return $token_cache_seconds }
+# (certificate, key) for a web server on loopback, signed by ca_file.
+sub web_certificate { return map { $_[0]->path("web.$_") } qw(crt key) }
 
 # Writes a kubeconfig of one context, called like the file; returns its path.
-# user holds what stands in the user's entry, such as token.
+# user => {...} is what stands in the user's entry; server and ca_file are the
+# API server's if not given.
 sub kubeconfig {
-	my ($self, $name, %of) = @_;
-	my $user = join ', ',
-	    map { qq("$_": "$of{user}{$_}") } sort keys %{$of{user}};
-	my $cluster = qq(server: "$of{server}");
-	$cluster .= qq(, certificate-authority: "$of{ca_file}")
-	    if $of{ca_file};
-	return $self->write("$name.kubeconfig", <<"END");
+	my ($self, $name, %opt) = @_;
+	my $server = $opt{server} // $self->url;
+	my $ca = $opt{ca_file} // $self->ca_file;
+	my $user = join ', ', map { qq("$_": "$opt{user}{$_}") }
+	    sort keys %{$opt{user}};
+	return write_file($self->path("$name.kubeconfig"), <<"END");
 apiVersion: v1
 kind: Config
-clusters: [{name: "$name", cluster: {$cluster}}]
+clusters:
+- {name: "$name", cluster: {server: "$server", certificate-authority: "$ca"}}
 users: [{name: "$name", user: {$user}}]
 contexts: [{name: "$name", context: {cluster: "$name", user: "$name"}}]
 current-context: "$name"
 END
 }
 
-# The command line of kubectl, for tests that run it themselves.
+# The command of kubectl with that kubeconfig, for who starts it himself.
 sub kubectl_command {
-	my ($self, $kubeconfig, @arguments) = @_;
-	return ('env', "HOME=$self->{dir}", "$self->{bin}/kubectl",
-		"--kubeconfig=$kubeconfig", @arguments);
+	my ($self, $kubeconfig, @args) = @_;
+	return ('env', 'HOME=' . $self->{dir}, "$self->{bin}/kubectl",
+		"--kubeconfig=$kubeconfig", @args);
 }
 
-# (exit status, output and errors together).
-sub try_kubectl {
-	my ($self, $kubeconfig, @arguments) = @_;
-	return run({}, $self->kubectl_command($kubeconfig, @arguments));
+# As that kubeconfig says: { code, out, err }.
+sub kubectl_as {
+	my ($self, $kubeconfig, @args) = @_;
+	return run_command([ $self->kubectl_command($kubeconfig, @args) ]);
 }
 
-# As the administrator, straight to the API server; dies if it fails.
-sub admin_kubectl {
-	my ($self, @arguments) = @_;
-	my ($status, $text) = $self->try_kubectl($self->{admin}, @arguments);
-	die "kubectl @arguments: $text" if $status != 0;
-	chomp $text;
-	return $text;
+# As the administrator, straight to the API server.
+sub run_kubectl {
+	my ($self, @args) = @_;
+	return $self->kubectl_as($self->{admin}, @args);
+}
+
+# The same; dies if it fails, returns what it said.
+sub kubectl {
+	my ($self, @args) = @_;
+	my $ran = $self->run_kubectl(@args);
+	die "kubectl @args: $ran->{err}" if $ran->{code} != 0;
+	chomp $ran->{out};
+	return $ran->{out};
 }
 
 sub apply {
 	my ($self, $yaml) = @_;
-	my $file = $self->write('apply-' . ++$self->{applied} . '.yaml', $yaml);
-	return $self->admin_kubectl('apply', '--server-side', '-f', $file);
+	my $file = $self->path('apply-' . ++$self->{applied} . '.yaml');
+	write_file($file, $yaml);
+	return $self->kubectl('apply', '--server-side', '-f', $file);
 }
 
-# A namespace "demo" with the objects and accounts of demo.yaml. What is of a
-# kind that the file itself defines stands behind "# then".
+# What t/cluster/demo.yaml holds. Objects whose kind it defines itself stand
+# there behind "# then".
 sub fill {
 	my ($self) = @_;
-	my ($first, @then) = split /^# then\n/m, slurp($self->demo_file);
-	$self->apply($first);
-	$self->admin_kubectl(qw(wait --for=condition=Established --timeout=30s
-		crd --all));
-	$self->apply($_) for @then;
+	my ($kinds, $objects) = split /^# then\n/m,
+	    slurp(top() . '/t/cluster/demo.yaml');
+	$self->apply($kinds);
+	$self->kubectl(qw(wait --for=condition=Established --timeout=60s crd
+		--all));
+	$self->apply($objects);
 }
 
-# A token of a service account, good for an hour.
+# A token of a service account in "demo", good for an hour.
 sub token {
-	my ($self, $account, $namespace) = @_;
-	return $self->admin_kubectl('-n', $namespace // 'demo', 'create',
-		'token', $account, '--duration=1h');
+	my ($self, $account) = @_;
+	return $self->kubectl(qw(-n demo create token), $account,
+		'--duration=1h');
 }
 
-# What the API server wrote into its audit log: one hash a request.
+# What the API server logged of requests whose URI matches, the oldest first:
+# hashes with user, verb, requestURI, responseStatus and more.
 sub audit {
-	my ($self) = @_;
-	require JSON::PP;
-	my $json = JSON::PP->new->utf8;
-	return map { $json->decode($_) }
+	my ($self, $uri) = @_;
+	return grep { $_->{requestURI} =~ $uri } map { decode_json($_) }
 	    split /\n/, slurp($self->path('audit.log'));
-}
-
-# (exit status, output and errors together); -1 if it did not start.
-sub run {
-	my ($options, @command) = @_;
-	my $pid = open(my $out, '-|') // die "fork: $!";
-	if (!$pid) {
-		open STDIN, '<', '/dev/null';
-		open STDERR, '>&', \*STDOUT;
-		chdir $options->{dir} if $options->{dir};
-		exec { $command[0] } @command or POSIX::_exit(127);
-	}
-	my $text = do { local $/; <$out> } // '';
-	close $out;
-	return ($? >> 8, $text);
 }
 
 1;
