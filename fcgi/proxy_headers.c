@@ -212,8 +212,20 @@ proxy_access(const struct request *req, const struct cluster *cluster,
 void
 proxy_error_cause(struct strbuf *sb, const struct err *err)
 {
+	struct transport_cause cause;
+
+	transport_cause(err, &cause);
 	jsonx_add_pair(sb, "name", "Error");
 	jsonx_add_pair(sb, "message", err->text);
-	if (err->detail[0] != '\0')
-		jsonx_add_pair(sb, "code", err->detail);
+	if (cause.code[0] != '\0')
+		jsonx_add_pair(sb, "code", cause.code);
+	if (cause.syscall == NULL)
+		return;
+	jsonx_add_pair(sb, "syscall", cause.syscall);
+	if (cause.err_no != 0)
+		strbuf_addf(sb, ",\"errno\":%d", cause.err_no);
+	if (cause.address[0] != '\0')
+		jsonx_add_pair(sb, "address", cause.address);
+	if (cause.port != 0)
+		strbuf_addf(sb, ",\"port\":%u", cause.port);
 }
