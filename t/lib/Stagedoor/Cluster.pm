@@ -227,6 +227,20 @@ sub token {
 		'--duration=1h');
 }
 
+# How many connections to the API server that process has.
+sub connections_of {
+	my ($self, $pid) = @_;
+	my $port = sprintf ':%04X', $self->{port};
+	my %inode;
+	for (split /\n/, slurp('/proc/net/tcp')) {
+		my (undef, undef, $to, $state, @rest) = split;
+		$inode{"socket:[$rest[5]]"} = 1
+		    if $state eq '01' && $to =~ /$port$/;
+	}
+	return scalar grep { $inode{readlink($_) // ''} }
+	    glob "/proc/$pid/fd/*";
+}
+
 # What the API server logged of requests whose URI matches, the oldest first:
 # hashes with user, verb, requestURI, responseStatus and more.
 sub audit {
