@@ -13,18 +13,23 @@ use File::Copy qw(copy);
 use File::Path qw(make_path);
 use File::Spec;
 use IO::Socket::INET;
-use JSON::PP ();
 use Stagedoor::HTTP;
+use Stagedoor::JSON qw(encode_json);
 use Stagedoor::Process;
+use Stagedoor::TLS qw(ec_key make_ca make_cert slurp);
+use Stagedoor::Util qw(program top wait_for write_file);
 use Time::HiRes qw(sleep time);
 
 my $here = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
-my $json = JSON::PP->new->utf8->canonical->pretty;
 
 sub new {
 	my ($class, %of) = @_;
 	my $self = bless { %of }, $class;
-	$self->make_certificate if $of{tls};
+	return $self if !$of{tls};
+	make_ca($of{dir}, 'ca');
+	make_cert($of{dir}, 'tls', 'ca');
+	$self->{ca} = "$of{dir}/ca.crt";
+	@$self{qw(certificate key)} = map { "$of{dir}/tls.$_" } qw(crt key);
 	return $self;
 }
 
@@ -38,47 +43,18 @@ sub free_ports {
 	return map { $_->sockport } @sockets;
 }
 
-sub write_file {
-	my ($path, $text) = @_;
-	open my $file, '>', $path or die "$path: $!";
-	print $file $text;
-	close $file or die "$path: $!";
-	return $path;
-}
-
-sub make_certificate {
-	my ($self) = @_;
-	my $base = "$self->{dir}/tls";
-	openssl(qw(req -x509 -newkey ec -pkeyopt
-		ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench
-		-addext subjectAltName=IP:127.0.0.1 -batch -keyout),
-		"$base.key", '-out', "$base.crt");
-	@$self{qw(certificate key)} = ("$base.crt", "$base.key");
-}
-
-sub openssl {
-	my (@arguments) = @_;
-	open my $openssl, '-|', 'openssl ' . join(' ', @arguments) . ' 2>&1'
-	    or die "openssl: $!";
-	my $text = do { local $/; <$openssl> };
-	close $openssl or die "openssl @arguments: $text";
-}
-
 sub listens {
 	my ($port) = @_;
 	return IO::Socket::INET->new(PeerAddr => '127.0.0.1',
 		PeerPort => $port);
 }
 
-# Wait until it is ready; it dies with what it said last.
-sub wait_for {
-	my ($process, $seconds, $ready) = @_;
-	my $until = time + $seconds;
-	while (!$ready->()) {
-		die "$process->{name} ended" if $process->ended;
-		die "$process->{name} is not ready" if time > $until;
-		sleep 0.002;
-	}
+# Wait until a process answers.
+sub answers {
+	my ($process, $seconds, $how) = @_;
+	wait_for(sub { $process->ended || $how->() }, $seconds,
+		$process->{name});
+	die "$process->{name} ended\n" if $process->ended;
 }
 
 # --- nginx ----------------------------------------------------------------
@@ -105,8 +81,8 @@ $of{blocks}
 }
 END
 	my $nginx = Stagedoor::Process->start(name => $name, command => [
-		'nginx', -c => "$dir/nginx.conf", -e => "$dir/error.log" ]);
-	wait_for($nginx, 10, sub { listens($port) });
+		program('nginx'), -c => "$dir/nginx.conf", -e => "$dir/error.log" ]);
+	answers($nginx, 10, sub { listens($port) });
 	return $nginx;
 }
 
@@ -159,9 +135,8 @@ sub copy_includes {
 	my ($self, $name) = @_;
 	my $to = "$self->{dir}/front-$name/stagedoor";
 	make_path($to);
-	for my $file (glob "$here/../../nginx/stagedoor*.conf") {
-		open my $in, '<', $file or die "$file: $!";
-		my $text = do { local $/; <$in> };
+	for my $file (glob top() . '/nginx/stagedoor*.conf') {
+		my $text = slurp($file);
 		$text =~ s{unix:/run/\S+?\.sock}{"unix:" .
 		    $self->socket_path($name)}ge;
 		$text =~ s{/var/log/nginx/}{$self->{dir}/front-$name/}g;
@@ -177,13 +152,12 @@ sub socket_path { return "$_[0]{dir}/pool-$_[1].sock" }
 sub app_config {
 	my ($self, $name, $port, %of) = @_;
 	my $base = "http://127.0.0.1:$port";
-	return write_file("$self->{dir}/$name.yaml", $json->encode({
+	return write_file("$self->{dir}/$name.yaml", encode_json({
 		app => { title => 'bench', baseUrl => $base },
 		backend => { baseUrl => $base,
 			listen => { host => '127.0.0.1', port => $port },
 			auth => { %{$self->{key_store} // {}},
-				dangerouslyDisableDefaultAuthPolicy =>
-				    JSON::PP::true } },
+				dangerouslyDisableDefaultAuthPolicy => \1 } },
 		discovery => { endpoints => [ { plugins => [ 'catalog' ],
 			target => $self->{upstream}->catalog
 			    . '/api/{{pluginId}}' } ] },
@@ -201,8 +175,8 @@ sub app_config {
 sub cluster {
 	my ($self, $name, $url) = @_;
 	return { name => $name, url => $url, authProvider => 'serviceAccount',
-		serviceAccountToken => 'bench', $self->{certificate} ?
-		    (caFile => $self->{certificate}) : () };
+		serviceAccountToken => 'bench', $self->{ca} ?
+		    (caFile => $self->{ca}) : () };
 }
 
 sub clusters {
@@ -230,7 +204,12 @@ sub start_pool {
 # start.
 sub first_answer {
 	my ($self, $system) = @_;
-	wait_for($system->{server}, 60, sub { query($system->{url}) });
+	my $until = time + 60;
+	while (!query($system->{url})) {
+		die "$system->{name} does not answer\n"
+		    if $system->{server}->ended || time > $until;
+		sleep 0.001;
+	}
 	return time - $system->{started};
 }
 
@@ -271,9 +250,7 @@ sub install_peer {
 sub make_peer_keys {
 	my ($self) = @_;
 	my $base = "$self->{dir}/peer";
-	openssl(qw(genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256
-		-out), "$base.key");
-	openssl(qw(pkey -pubout -in), "$base.key", '-out', "$base.pub");
+	ec_key($self->{dir}, 'peer');
 	$self->{key_store} = { pluginKeyStore => { type => 'static',
 		static => { keys => [ { keyId => 'bench',
 			privateKeyFile => "$base.key",

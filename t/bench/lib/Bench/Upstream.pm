@@ -10,9 +10,9 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
-use JSON::PP ();
+use Stagedoor::JSON qw(encode_json);
+use Stagedoor::Util qw(write_file);
 
-my $json = JSON::PP->new->utf8->canonical;
 my $time = '2026-01-02T03:04:05Z';
 my $entities = 256;	# so many that no two requests at once are alike
 my @sides = qw(web sidecar);
@@ -43,9 +43,7 @@ sub put {
 	my ($self, $path, $data) = @_;
 	my $file = "$self->{www}/$path.json";
 	make_path(dirname($file));
-	open my $out, '>', $file or die "$file: $!";
-	print $out $json->encode($data);
-	close $out or die "$file: $!";
+	write_file($file, encode_json($data));
 }
 
 sub url {
@@ -170,7 +168,7 @@ sub pod {
 	my ($i) = @_;
 	return { metadata => meta("shop-7c9f-x$i", ownerReferences => [ {
 			apiVersion => 'apps/v1', kind => 'ReplicaSet',
-			name => 'shop-7c9f', controller => JSON::PP::true } ]),
+			name => 'shop-7c9f', controller => \1 } ]),
 		spec => pod_spec(),
 		status => { phase => 'Running', podIP => "10.2.0.$i",
 			hostIP => '10.1.0.3', startTime => $time,
@@ -179,7 +177,7 @@ sub pod {
 				lastTransitionTime => $time } } qw(Initialized
 				Ready ContainersReady PodScheduled) ],
 			containerStatuses => [ map { { name => $_,
-				ready => JSON::PP::true, restartCount => 0,
+				ready => \1, restartCount => 0,
 				state => { running => { startedAt => $time } },
 				image => "registry.invalid/shop/$_:1.2.3",
 				imageID => "registry.invalid/shop/$_\@sha256:"
