@@ -155,6 +155,7 @@ fcgi_serve(int fd, struct runtime *rt)
 	   instead of waiting for another connection. */
 	FCGX_InitRequest(&fx, -1, 0);
 	fx.ipcFd = fd;
+	fx.keepConnection = 1;	/* or it would be closed before it is read */
 	if (FCGX_Accept_r(&fx) != 0)
 		return FCGI_CLOSED;
 	handle(&fx, rt, &aborted);
