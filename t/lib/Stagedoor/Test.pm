@@ -24,13 +24,13 @@ use Stagedoor::Pool;
 use Stagedoor::Process;
 use Stagedoor::TLS;
 use Stagedoor::Util qw(top stagedoor_bin program have_program free_port
-    write_file tempdir wait_for skip_or_fail run_command);
+    write_file tempdir wait_for skip_or_fail skip_one run_command);
 use Test::More ();
 
 use constant BASE => '/api/kubernetes';
 
 my @OURS = qw(top stagedoor_bin program have_program free_port write_file
-    tempdir wait_for skip_or_fail run_command decode_json encode_json
+    tempdir wait_for skip_or_fail skip_one run_command decode_json encode_json
     fake pool nginx settings stagedoor get post request body_of slurp
     log_has_no BASE);
 

@@ -15,7 +15,7 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(top stagedoor_bin program have_program free_port
-    write_file tempdir wait_for skip_or_fail run_command);
+    write_file tempdir wait_for skip_or_fail skip_one run_command);
 
 # The folder of the sources.
 sub top {
@@ -39,6 +39,14 @@ sub skip_or_fail {
 		exit 0;
 	}
 	Test::More::plan(skip_all => $reason);
+}
+
+# The same for one line of a test.
+sub skip_one {
+	my ($reason) = @_;
+	return Test::More::fail("cannot run: $reason")
+	    if ($ENV{CI} // '') eq 'true';
+	Test::More->builder->skip($reason);
 }
 
 sub have_program {

@@ -220,7 +220,7 @@ sub _list_text {
 sub _object {
 	my ($self, $request, $conn, $at, $list) = @_;
 	return $self->_said($request, $conn, 200)
-	    if $request->{method} !~ /^(?:GET|HEAD)$/;
+	    if $request->{method} ne 'GET';
 	my $text = $self->{data}->object_text($list,
 	    @$at{qw(version namespace name)});
 	return $self->_json($conn, 200, $text) if defined $text;

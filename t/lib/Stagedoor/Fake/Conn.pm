@@ -229,7 +229,8 @@ sub start {
 	return if !$self->open;
 	my %names = map { lc } @$headers;
 	$self->{chunks} = !exists $names{'content-length'}
-	    && $self->{current}{minor} > 0;
+	    && $self->{current}{minor} > 0
+	    && $self->{current}{method} ne 'HEAD';
 	$self->{close_after} = 1 if !$self->{current}{minor};
 	$self->_head($status, [@$headers,
 	    $self->{chunks} ? ('Transfer-Encoding', 'chunked') : ()]);
@@ -255,8 +256,7 @@ sub source {
 sub finish {
 	my ($self) = @_;
 	return if !$self->open;
-	$self->_write("0\r\n\r\n")
-	    if $self->{chunks} && $self->{current}{method} ne 'HEAD';
+	$self->_write("0\r\n\r\n") if $self->{chunks};
 	delete @$self{qw(chunks busy)};
 	$self->writable;
 	# Not from within itself: a handler answers at once, or later.
