@@ -84,6 +84,20 @@ fetch_prepare(struct fetch_group *g, struct fetch *f)
 	strbuf_init(&f->body, f->limit);
 }
 
+/* Set up one of the group; does the breaker refuse it? */
+static bool
+fetch_refused(struct fetch_group *g, size_t i)
+{
+	struct fetch *f = &g->fetches[i];
+
+	fetch_prepare(g, f);
+	if (i > 0 && f[-1].up == f->up)		/* asked a moment ago */
+		f->err = f[-1].err;
+	else
+		upstream_admit(f->up, &f->err);
+	return f->err.code != 0;
+}
+
 /* The fetches of one thread, in order, handed over under one lock. */
 static void
 submit_to(struct fetcher *fetcher, struct fetch_group *g)
@@ -113,11 +127,8 @@ batch_submit(struct batch *b, struct fetch_group *g)
 	g->batch = b;
 	g->pending = n + 1;	/* ours, so that it cannot finish meanwhile */
 	b->running++;
-	for (i = 0; i < n; i++) {
-		fetch_prepare(g, &g->fetches[i]);
-		if (upstream_admit(g->fetches[i].up, &g->fetches[i].err) != 0)
-			refused++;
-	}
+	for (i = 0; i < n; i++)
+		refused += fetch_refused(g, i);
 	for (i = 0; i < t->nfetchers && refused < n; i++)
 		submit_to(t->fetchers[i], g);
 	if (__atomic_sub_fetch(&g->pending, refused + 1,

@@ -7,7 +7,6 @@
 
 #include "clock.h"
 #include "lane.h"
-#include "transfer.h"
 #include "transport_private.h"
 
 #define LANE_IDLE_MS 45000	/* below what servers allow, see transfer.c */
@@ -34,13 +33,13 @@ lane_take(struct upstream *up, struct lane **p)
 }
 
 struct lane *
-lane_get(struct upstream *up, const unsigned char identity[LANE_IDENTITY])
+lane_get(struct upstream *up, const unsigned char identity[TRANSFER_IDENTITY])
 {
 	struct lane *lane = NULL, **p;
 
 	pthread_mutex_lock(&up->lock);
 	for (p = &up->lanes; *p != NULL && lane == NULL; )
-		if (memcmp((*p)->identity, identity, LANE_IDENTITY) == 0)
+		if (memcmp((*p)->identity, identity, TRANSFER_IDENTITY) == 0)
 			lane = lane_take(up, p);
 		else
 			p = &(*p)->next;
@@ -48,29 +47,42 @@ lane_get(struct upstream *up, const unsigned char identity[LANE_IDENTITY])
 	if (lane != NULL)
 		return lane;
 	lane = xcalloc(1, sizeof(*lane));
-	memcpy(lane->identity, identity, LANE_IDENTITY);
+	memcpy(lane->identity, identity, TRANSFER_IDENTITY);
 	lane->multi = transfer_multi_new(1);
 	return lane;
+}
+
+/* Under the lock: the oldest, so that this cluster can keep another. */
+static struct lane *
+lane_evict(struct upstream *up)
+{
+	struct lane **p = &up->lanes;
+
+	if (up->nlanes < LANE_IDLE_UPSTREAM)
+		return NULL;
+	while ((*p)->next != NULL)
+		p = &(*p)->next;
+	return lane_take(up, p);
 }
 
 void
 lane_put(struct upstream *up, struct lane *lane)
 {
 	unsigned all = __atomic_load_n(idle_count(up), __ATOMIC_RELAXED);
-	bool keep;
+	struct lane *out = lane;
 
 	lane->idle_since = clock_mono_ms();
-	pthread_mutex_lock(&up->lock);
-	keep = up->nlanes < LANE_IDLE_UPSTREAM && all < LANE_IDLE_ALL;
-	if (keep) {
+	if (all < LANE_IDLE_ALL) {
+		pthread_mutex_lock(&up->lock);
+		out = lane_evict(up);
 		lane->next = up->lanes;
 		up->lanes = lane;
 		up->nlanes++;
 		__atomic_add_fetch(idle_count(up), 1, __ATOMIC_RELAXED);
+		pthread_mutex_unlock(&up->lock);
 	}
-	pthread_mutex_unlock(&up->lock);
-	if (!keep)
-		lane_free(lane);
+	if (out != NULL)
+		lane_free(out);
 }
 
 void

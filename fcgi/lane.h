@@ -7,16 +7,13 @@
 #ifndef STAGEDOOR_LANE_H
 #define STAGEDOOR_LANE_H
 
-#include "upstream.h"
-
-/* Hash of a client certificate and its key; all zero without one. */
-#define LANE_IDENTITY 32
+#include "transfer.h"
 
 struct lane {
 	CURLM *multi;
 	struct lane *next;
 	int64_t idle_since;
-	unsigned char identity[LANE_IDENTITY];
+	unsigned char identity[TRANSFER_IDENTITY];
 };
 
 /*
@@ -24,7 +21,7 @@ struct lane {
  * lane_put. Any thread, but one at a time for one lane.
  */
 struct lane *lane_get(struct upstream *up,
-    const unsigned char identity[LANE_IDENTITY]);
+    const unsigned char identity[TRANSFER_IDENTITY]);
 /* Back to the idle ones, or closed where there are enough. */
 void lane_put(struct upstream *up, struct lane *lane);
 void lane_free(struct lane *lane);

@@ -24,6 +24,7 @@ struct stream {
 	int64_t began;
 	int64_t deadline;	/* 0: none */
 	int64_t fd_rest;	/* io->fd is not watched before */
+	int64_t left;		/* bytes of the body to come; -1: unknown */
 	bool paused;		/* read said STREAM_AGAIN */
 	bool sent;		/* the whole request */
 	bool head;		/* was passed on */
@@ -67,7 +68,8 @@ head_pass(struct stream *s, int status)
 		    "the answer's headers are too large");
 	n = head_split(s, headers);
 	s->head = s->dirty = true;
-	s->deadline = 0;
+	if (s->sent)
+		s->deadline = 0;
 	return s->io->head(s->io->ctx, status, headers, n);
 }
 
@@ -121,11 +123,15 @@ on_body(char *data, size_t size UNUSED, size_t len, void *ctx)
 
 /* ---- the request ---- */
 
+/*
+ * The cluster has this long for its next step: to take more of the body, and
+ * then to answer. Once it answers and has the body, there is no limit.
+ */
 static void
 deadline_push(struct stream *s)
 {
-	if (!s->head)
-		s->deadline = clock_mono_ms() + s->rq->up->timeout_ms;
+	s->deadline = s->head && s->sent ? 0 :
+	    clock_mono_ms() + s->rq->up->timeout_ms;
 }
 
 static void
@@ -136,25 +142,37 @@ on_send(void *ctx)
 	deadline_push(s);
 }
 
+static size_t
+read_failed(struct stream *s, int code, const char *text)
+{
+	s->failed = err_set(s->err, code, "%s", text);
+	return CURL_READFUNC_ABORT;
+}
+
 /* Each time curl asks for more, it has got rid of what it had. */
 static size_t
 on_read(char *buf, size_t size UNUSED, size_t len, void *ctx)
 {
 	struct stream *s = ctx;
-	ssize_t n = s->io->read(s->io->ctx, buf, len);
+	ssize_t n = 0;
 
-	deadline_push(s);
+	if (s->left >= 0)	/* never more than was announced */
+		len = (size_t)SD_MIN((int64_t)len, s->left);
+	if (len > 0)
+		n = s->io->read(s->io->ctx, buf, len);
 	if (n == STREAM_AGAIN) {
 		s->paused = true;
 		s->deadline = 0;	/* the client's time, not ours */
 		return CURL_READFUNC_PAUSE;
 	}
-	if (n < 0) {
-		s->failed = (int)n;
-		return CURL_READFUNC_ABORT;
-	}
-	if (n == 0)
-		s->sent = true;
+	if (n < 0)
+		return read_failed(s, (int)n, "the body could not be read");
+	if (n == 0 && s->left > 0)
+		return read_failed(s, E_INPUT, "the body ended early");
+	if (s->left > 0)
+		s->left -= n;
+	s->sent = n == 0 || s->left == 0;
+	deadline_push(s);
 	return (size_t)n;
 }
 
@@ -196,63 +214,71 @@ fd_event(struct stream *s)
 }
 
 static int
-stream_poll(struct stream *s, struct lane *lane, int timeout, int *ready)
+stream_poll(struct stream *s, struct lane *lane, int timeout)
 {
 	struct curl_waitfd fd = { .fd = s->io->fd, .events = CURL_WAIT_POLLIN };
 	unsigned n = watches_fd(s, clock_mono_ms()) ? 1 : 0;
+	int ready = 0;
 
-	if (curl_multi_poll(lane->multi, &fd, n, timeout, ready) != CURLM_OK)
+	if (curl_multi_poll(lane->multi, &fd, n, timeout, &ready) != CURLM_OK)
 		BUG("curl_multi_poll failed");
-	return n == 1 && fd.revents != 0 ? fd_event(s) : 0;
+	if (n == 1 && fd.revents != 0)
+		s->failed = fd_event(s);
+	return ready;
 }
 
 /* Wait until something happens; what was passed on is flushed before. */
-static int
+static CURLcode
 stream_wait(struct stream *s, struct lane *lane)
 {
 	int64_t now;
-	int r, ready = 0;
 
 	if (s->dirty) {
-		if ((r = stream_poll(s, lane, 0, &ready)) != 0 || ready > 0)
-			return r;
+		if (stream_poll(s, lane, 0) > 0)
+			return CURLE_OK;
 		s->dirty = false;
-		if (s->io->flush != NULL &&
-		    (r = s->io->flush(s->io->ctx)) != 0)
-			return r;
+		if (s->io->flush != NULL)
+			s->failed = s->io->flush(s->io->ctx);
+		if (s->failed != 0)
+			return CURLE_OK;
 	}
 	now = clock_mono_ms();
 	if (s->deadline != 0 && now >= s->deadline)
-		return E_TIMEOUT;
-	return stream_poll(s, lane, poll_time(s, now), &ready);
+		return CURLE_OPERATION_TIMEDOUT;
+	stream_poll(s, lane, poll_time(s, now));
+	return CURLE_OK;
 }
 
 /* ---- running ---- */
 
-/* CURLE_OK and the like when it ended by itself; else s->failed is set. */
+static CURLcode
+lane_outcome(struct lane *lane)
+{
+	CURLcode rc = CURLE_OK;
+	CURLMsg *msg;
+	int left;
+
+	while ((msg = curl_multi_info_read(lane->multi, &left)) != NULL)
+		if (msg->msg == CURLMSG_DONE)
+			rc = msg->data.result;
+	return rc;
+}
+
+/* How curl ended it; where a callback did, s->failed says so. */
 static CURLcode
 stream_run(struct stream *s, struct lane *lane)
 {
 	CURLcode rc = CURLE_OK;
-	int running, left;
-	CURLMsg *msg;
+	int running = 1;
 
-	for (;;) {
+	while (rc == CURLE_OK && s->failed == 0) {
 		if (curl_multi_perform(lane->multi, &running) != CURLM_OK)
 			BUG("curl_multi_perform failed");
 		if (running == 0)
-			break;
-		s->failed = stream_wait(s, lane);
-		if (s->failed == E_TIMEOUT) {
-			s->failed = 0;
-			return CURLE_OPERATION_TIMEDOUT;
-		}
-		if (s->failed != 0)
-			return CURLE_ABORTED_BY_CALLBACK;
+			return lane_outcome(lane);
+		if (s->failed == 0)
+			rc = stream_wait(s, lane);
 	}
-	while ((msg = curl_multi_info_read(lane->multi, &left)) != NULL)
-		if (msg->msg == CURLMSG_DONE)
-			rc = msg->data.result;
 	return rc;
 }
 
@@ -287,7 +313,8 @@ stream_init(struct stream *s)
 	};
 
 	strbuf_init(&s->lines, STREAM_HEAD_MAX);
-	s->sent = rq->length == 0;
+	s->left = rq->length;
+	s->sent = !transfer_has_body(&spec);
 	return transfer_init(&s->transfer, &spec, s->err);
 }
 
@@ -295,7 +322,6 @@ int
 transport_stream(struct transport *t UNUSED, const struct stream_request *rq,
     const struct stream_io *io, struct err *err)
 {
-	static const unsigned char nobody[LANE_IDENTITY];
 	struct stream s = { .rq = rq, .io = io, .err = err };
 	struct lane *lane = NULL;
 	CURLcode rc;
@@ -305,7 +331,7 @@ transport_stream(struct transport *t UNUSED, const struct stream_request *rq,
 	if ((r = stream_init(&s)) != 0 ||
 	    (r = upstream_admit(rq->up, err)) != 0)
 		goto out;
-	lane = lane_get(rq->up, nobody);
+	lane = lane_get(rq->up, s.transfer.identity);
 	if (curl_multi_add_handle(lane->multi, s.transfer.easy) != CURLM_OK)
 		BUG("curl_multi_add_handle failed");
 	rc = stream_run(&s, lane);

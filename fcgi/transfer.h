@@ -14,7 +14,8 @@
 #include "transport.h"
 #include "upstream.h"
 
-struct transfer;
+/* Hash of a client certificate and its key; zeros without one. */
+#define TRANSFER_IDENTITY 32
 
 struct transfer_spec {
 	struct upstream *up;
@@ -42,6 +43,8 @@ struct transfer {
 	void (*on_send)(void *ctx);
 	bool replayable;		/* curl may send it once more */
 	unsigned sends;
+	/* Only multi handles of this identity may run it. */
+	unsigned char identity[TRANSFER_IDENTITY];
 	struct strbuf lines, target;	/* what the handle points to */
 	struct curl_slist *nodes;
 	char words[CURL_ERROR_SIZE];
@@ -49,12 +52,17 @@ struct transfer {
 };
 
 /*
- * Make the handle; it borrows the spec's upstream and credential no longer
- * than this call, the rest of t until transfer_release. 0, E_INPUT (method,
- * path or header that must not be sent), E_AUTH (no credential).
+ * Make the handle. It borrows the upstream and the credential until
+ * transfer_release, and t must not move. 0, E_INPUT (method, path or header
+ * that must not be sent), E_AUTH (no credential), E_CONFIG (a certificate
+ * for a cluster without TLS).
  */
 int transfer_init(struct transfer *t, const struct transfer_spec *spec,
     struct err *err);
+/* transfer_lines.c: target, lines, nodes and identity. */
+int transfer_write(struct transfer *t, const struct transfer_spec *spec,
+    struct err *err);
+bool transfer_has_body(const struct transfer_spec *spec);
 /* After the handle left its multi. Fine on zeroed memory. */
 void transfer_release(struct transfer *t);
 /* How it ended: 0, or an E_* with the words of transport.h. */

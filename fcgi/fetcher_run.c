@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A fetch under way: from the easy handle to the caller's struct. Deadlines
+ * are ours, for curl's would count from the start of a transfer and these
+ * count from the end of the request.
+ */
+#include "base.h"
+
+#include "clock.h"
+#include "fetcher_private.h"
+
+#define RUN_PRESIZE (1 << 20)	/* trust a Content-Length so far */
+
+/* ---- the fetch ---- */
+
+void
+fetch_over(struct fetch *f)
+{
+	if (f->group->batch != NULL)
+		batch_fetched(f);
+	else
+		upstream_probe_end(f);
+}
+
+void
+fetch_fail(struct fetch *f, int code, const char *text)
+{
+	err_set(&f->err, code, "%s", text);
+	fetch_over(f);
+}
+
+void
+fetch_set_deadline(struct fetcher *f, struct fetch *fetch, int64_t deadline)
+{
+	fetch->deadline = deadline;
+	f->scan_at = SD_MIN(f->scan_at, deadline);
+}
+
+/* A number and not an address: that might be another batch's by now. */
+bool
+fetch_is_of(const struct fetch *f, uint64_t batch)
+{
+	return batch == 0 ||
+	    (f->group->batch != NULL && batch_id(f->group->batch) == batch);
+}
+
+/* ---- curl's callbacks ---- */
+
+static void
+on_send(void *ctx)
+{
+	struct running *run = ctx;
+
+	if (run->transfer.sends == 1)	/* a second one gets no more time */
+		fetch_set_deadline(run->fetcher, run->fetch,
+		    clock_mono_ms() + run->fetch->up->timeout_ms);
+}
+
+static size_t
+on_head(char *data, size_t size UNUSED, size_t len, void *ctx)
+{
+	struct running *run = ctx;
+
+	if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
+		run->headers = true;
+	return len;
+}
+
+/* One allocation of the right size instead of growing to it. */
+static void
+presize(struct running *run)
+{
+	struct strbuf *body = &run->fetch->body;
+	curl_off_t len = -1;
+
+	curl_easy_getinfo(run->transfer.easy,
+	    CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &len);
+	if (len > 0 && (size_t)len <= SD_MIN(body->max, (size_t)RUN_PRESIZE))
+		strbuf_room(body, (size_t)len);
+}
+
+static size_t
+on_body(char *data, size_t size UNUSED, size_t len, void *ctx)
+{
+	struct running *run = ctx;
+
+	if (run->fetch->body.cap == 0)
+		presize(run);
+	return strbuf_add(&run->fetch->body, data, len) == 0 ? len :
+	    CURL_WRITEFUNC_ERROR;
+}
+
+/* ---- start and end ---- */
+
+static int
+run_init(struct running *run, struct fetch *fetch)
+{
+	struct transfer_spec spec = {
+		.up = fetch->up,
+		.path = fetch->path,
+		.lines = fetch->headers,
+		.cred = fetch->cred,
+		.bounded = true,
+		.limit = fetch->limit,
+		.ctx = run,
+		.on_head = on_head,
+		.on_body = on_body,
+		.on_send = on_send,
+	};
+
+	return transfer_init(&run->transfer, &spec, &fetch->err);
+}
+
+void
+run_start(struct fetcher *f, struct fetch *fetch)
+{
+	struct running *run = xcalloc(1, sizeof(*run));
+	int64_t now = clock_mono_ms();
+
+	if (run_init(run, fetch) != 0) {
+		free(run);
+		fetch_over(fetch);
+		return;
+	}
+	run->fetch = fetch;
+	run->fetcher = f;
+	run->pool = pool_get(f, run->transfer.identity);
+	run->pool->active++;
+	run->next = f->running;
+	if (run->next != NULL)
+		run->next->prev = run;
+	f->running = run;
+	fetch->up->active++;
+	fetch->began = now;
+	/* Until it is sent; connecting has curl's deadline besides. */
+	fetch_set_deadline(f, fetch, now + fetch->up->connect_ms +
+	    fetch->up->timeout_ms);
+	if (curl_multi_add_handle(run->pool->multi, run->transfer.easy) !=
+	    CURLM_OK)
+		BUG("curl_multi_add_handle failed");
+}
+
+/* Take it off the multi and free it; the fetch is not told. */
+static struct fetch *
+run_remove(struct running *run)
+{
+	struct fetcher_pool *pool = run->pool;
+	struct fetch *fetch = run->fetch;
+
+	curl_multi_remove_handle(pool->multi, run->transfer.easy);
+	transfer_release(&run->transfer);
+	if (run->prev != NULL)
+		run->prev->next = run->next;
+	else
+		run->fetcher->running = run->next;
+	if (run->next != NULL)
+		run->next->prev = run->prev;
+	if (--pool->active == 0)
+		pool->idle_since = clock_mono_ms();
+	fetch->up->active--;
+	free(run);
+	return fetch;
+}
+
+static void
+run_note_answer(struct running *run)
+{
+	long status = 0, version = 0;
+
+	curl_easy_getinfo(run->transfer.easy, CURLINFO_RESPONSE_CODE,
+	    &status);
+	curl_easy_getinfo(run->transfer.easy, CURLINFO_HTTP_VERSION,
+	    &version);
+	run->fetch->status = (int)status;
+	run->fetch->up->multiplexed = version == CURL_HTTP_VERSION_2_0;
+}
+
+void
+run_end(struct running *run, CURLcode rc)
+{
+	struct fetch *fetch = run->fetch;
+
+	if (run->headers)
+		run_note_answer(run);
+	if (fetch->body.overflow || rc == CURLE_FILESIZE_EXCEEDED)
+		err_set(&fetch->err, E_TOOLARGE,
+		    "the answer is larger than %zu bytes", fetch->limit);
+	else
+		transfer_result(&run->transfer, rc, &fetch->err);
+	upstream_report(fetch->up, fetch->err.code, run->headers,
+	    fetch->began);
+	fetch_over(run_remove(run));
+}
+
+/* ---- before its end ---- */
+
+int64_t
+run_expire(struct fetcher *f, int64_t now)
+{
+	struct running *run, *following;
+	int64_t next = INT64_MAX;
+
+	for (run = f->running; run != NULL; run = following) {
+		following = run->next;
+		if (run->fetch->deadline <= now)
+			run_end(run, CURLE_OPERATION_TIMEDOUT);
+		else
+			next = SD_MIN(next, run->fetch->deadline);
+	}
+	return next;
+}
+
+void
+run_cancel(struct fetcher *f, uint64_t batch)
+{
+	struct running *run, *following;
+
+	for (run = f->running; run != NULL; run = following) {
+		following = run->next;
+		if (fetch_is_of(run->fetch, batch))
+			fetch_fail(run_remove(run), E_GONE, "cancelled");
+	}
+}
