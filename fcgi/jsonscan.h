@@ -60,6 +60,9 @@ bool jsonscan_element(struct jsonscan *it, struct json_span *value);
 
 /* The last member of that name (as in JavaScript); ptr NULL if none. */
 struct json_span jsonscan_get(struct json_span object, const char *name);
+/* Several at once, in one walk. False, and all NULL, if it is no object. */
+bool jsonscan_pick(struct json_span object, const struct json_pick *picks,
+    size_t n);
 /* Is the span the string s? Understands escapes. */
 bool jsonscan_is(struct json_span value, const char *s);
 bool jsonscan_is_string(struct json_span value);

@@ -148,6 +148,25 @@ jsonscan_get(struct json_span object, const char *name)
 }
 
 bool
+jsonscan_pick(struct json_span object, const struct json_pick *picks,
+    size_t n)
+{
+	struct json_span key, value;
+	struct jsonscan it;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		*picks[i].value = (struct json_span){ NULL, 0 };
+	if (!jsonscan_begin(&it, object, '{'))
+		return false;
+	while (jsonscan_member(&it, &key, &value))
+		for (i = 0; i < n; i++)
+			if (jsonscan_is(key, picks[i].name))
+				*picks[i].value = value;
+	return true;
+}
+
+bool
 jsonscan_is_string(struct json_span value)
 {
 	return value.len >= 2 && value.ptr[0] == '"';

@@ -7,6 +7,7 @@
 #ifndef STAGEDOOR_RESPONSE_H
 #define STAGEDOOR_RESPONSE_H
 
+struct err;
 struct request;
 
 /* Status line and the headers of every answer; more may follow. */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The answer to one list: `items` is found while the bytes are checked, and
+ * is passed on as it came, or with what must change in it.
+ */
+#ifndef STAGEDOOR_SPLICE_H
+#define STAGEDOOR_SPLICE_H
+
+#include "jsonscan.h"
+
+struct err;
+struct object_list;
+struct strbuf;
+
+struct splice {
+	struct json_span items;	/* the array; ptr NULL: items was null */
+	struct json_span kind;	/* of the list */
+	bool any;		/* there is at least one item */
+	bool changes;		/* items do not go out as they came */
+};
+
+/*
+ * Check an answer to the list; out points into data. E_PROTOCOL: it is no
+ * JSON, has no items, or lacks a kind that is needed.
+ */
+int splice_read(const struct object_list *list, const char *data, size_t len,
+    struct splice *out, struct err *err);
+/*
+ * Append the array of items. Secrets lose their values, custom resources get
+ * the kind of their list. (If !changes, out.items is the same.)
+ */
+void splice_add_items(struct strbuf *sb, const struct object_list *list,
+    const struct splice *s);
+/* Do the items have metrics: pods, by type or by what the first one says? */
+bool splice_has_pods(const struct object_list *list, const struct splice *s);
+
+#endif
