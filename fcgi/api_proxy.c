@@ -36,8 +36,6 @@ io_read(void *ctx, char *buf, size_t len)
 {
 	struct request *req = ((struct proxy *)ctx)->req;
 
-	if (!req->carrier->readable(req->carrier_ctx))
-		return STREAM_AGAIN;
 	return req->carrier->read(req->carrier_ctx, buf, len);
 }
 

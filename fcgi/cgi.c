@@ -44,13 +44,6 @@ cgi_read(void *ctx, char *buf, size_t len)
 	return n;
 }
 
-/* One request and nothing else to do: reading may block. */
-static bool
-cgi_readable(void *ctx UNUSED)
-{
-	return true;
-}
-
 static int
 cgi_flush(void *ctx)
 {
@@ -92,7 +85,6 @@ cgi_gone(void *ctx UNUSED)
 
 static const struct carrier cgi_carrier = {
 	.read = cgi_read,
-	.readable = cgi_readable,
 	.write = cgi_write,
 	.flush = cgi_flush,
 	.gone = cgi_gone,

@@ -3,7 +3,6 @@
 #include "base.h"
 
 #include <fcgiapp.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -15,53 +14,49 @@
 
 #define FCGI_ABORT_REQUEST 2	/* FastCGI specification, section 5.4 */
 
-static bool
-fd_readable(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+struct conn {
+	FCGX_Request fx;
+	int64_t left;	/* of the body, as announced; INT64_MAX: chunked */
+	bool ended;	/* the end of the body was read */
+};
 
-	return poll(&p, 1, 0) > 0;
-}
-
-static bool
-carrier_readable(void *ctx)
-{
-	FCGX_Request *fx = ctx;
-
-	return fx->in->rdNext != fx->in->stop || fx->in->isClosed ||
-	    fd_readable(fx->ipcFd);
-}
-
+/*
+ * Blocks while nothing comes: what libfcgi has buffered already cannot be
+ * seen from outside, so asking the socket first would miss it.
+ */
 static ssize_t
 carrier_read(void *ctx, char *buf, size_t len)
 {
-	FCGX_Request *fx = ctx;
+	struct conn *conn = ctx;
+	FCGX_Stream *in = conn->fx.in;
 	size_t n = 0;
 	int c;
 
-	if (len == 0)
+	if (len == 0 || conn->ended)
 		return 0;
-	/* The first byte may wait for a record; the rest is buffered. */
-	if (fx->in->rdNext == fx->in->stop) {
-		if ((c = FCGX_GetChar(fx->in)) < 0)
-			return FCGX_GetError(fx->in) != 0 ? E_GONE : 0;
+	if (in->rdNext == in->stop) {
+		if ((c = FCGX_GetChar(in)) < 0) {
+			conn->ended = true;
+			return FCGX_GetError(in) != 0 ? E_GONE : 0;
+		}
 		buf[n++] = (char)c;
 	}
-	len = SD_MIN(len - n, (size_t)(fx->in->stop - fx->in->rdNext));
+	len = SD_MIN(len - n, (size_t)(in->stop - in->rdNext));
 	if (len > 0)
-		n += (size_t)FCGX_GetStr(buf + n, (int)len, fx->in);
+		n += (size_t)FCGX_GetStr(buf + n, (int)len, in);
+	conn->left -= (int64_t)n;
 	return (ssize_t)n;
 }
 
 static int
 carrier_write(void *ctx, const char *data, size_t len)
 {
-	FCGX_Request *fx = ctx;
+	struct conn *conn = ctx;
 
 	while (len > 0) {
 		int piece = (int)SD_MIN(len, (size_t)1 << 20);
 
-		if (FCGX_PutStr(data, piece, fx->out) != piece)
+		if (FCGX_PutStr(data, piece, conn->fx.out) != piece)
 			return E_GONE;
 		data += piece;
 		len -= (size_t)piece;
@@ -72,19 +67,19 @@ carrier_write(void *ctx, const char *data, size_t len)
 static int
 carrier_flush(void *ctx)
 {
-	FCGX_Request *fx = ctx;
+	struct conn *conn = ctx;
 
-	return FCGX_FFlush(fx->out) == 0 ? 0 : E_GONE;
+	return FCGX_FFlush(conn->fx.out) == 0 ? 0 : E_GONE;
 }
 
 static bool
 carrier_gone(void *ctx)
 {
-	FCGX_Request *fx = ctx;
+	struct conn *conn = ctx;
 	unsigned char head[2];
 	ssize_t n;
 
-	n = recv(fx->ipcFd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
+	n = recv(conn->fx.ipcFd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
 	if (n == 0)
 		return true;
 	if (n < 0)
@@ -94,7 +89,6 @@ carrier_gone(void *ctx)
 
 static const struct carrier fcgi_carrier = {
 	.read = carrier_read,
-	.readable = carrier_readable,
 	.write = carrier_write,
 	.flush = carrier_flush,
 	.gone = carrier_gone,
@@ -111,63 +105,77 @@ fcgi_init(void)
 	sigaction(SIGUSR1, &ignore, NULL);
 }
 
-/* Is the request's input read to its end, so that the next may follow? */
+/*
+ * Is the body read to its end, so that the next request may follow? A body
+ * that nobody wanted is not waited for: its connection is closed.
+ */
 static bool
-input_finished(FCGX_Request *fx)
+input_finished(struct conn *conn)
 {
-	char trash[4096];
-	ssize_t n = 1;
-	int rounds;
+	char trash;
 
-	for (rounds = 0; rounds < 16 && !fx->in->isClosed; rounds++) {
-		if (!carrier_readable(fx))
-			return false;
-		if ((n = carrier_read(fx, trash, sizeof(trash))) <= 0)
-			break;
-	}
-	return fx->in->isClosed && n >= 0;
+	if (!conn->ended && conn->left > 0)
+		return false;
+	return conn->ended || carrier_read(conn, &trash, 1) == 0;
 }
 
-static void
-handle(FCGX_Request *fx, struct runtime *rt, bool *aborted)
+static int64_t
+announced_length(FCGX_Request *fx)
+{
+	const char *s = FCGX_GetParam("CONTENT_LENGTH", fx->envp);
+
+	if (s != NULL && *s != '\0')
+		return strtoll(s, NULL, 10);
+	s = FCGX_GetParam("HTTP_TRANSFER_ENCODING", fx->envp);
+	return s != NULL ? INT64_MAX : 0;
+}
+
+/* True if the answer is whole. */
+static bool
+handle(struct conn *conn, struct runtime *rt)
 {
 	struct request req = {
 		.arena = arena_new(),
 		.rt = rt,
 		.carrier = &fcgi_carrier,
-		.carrier_ctx = fx,
-		.fd = fx->ipcFd,
-		.params = fx->envp,
+		.carrier_ctx = conn,
+		.fd = conn->fx.ipcFd,
+		.params = conn->fx.envp,
 	};
 
 	route_handle(&req);
-	*aborted = req.response.failed || req.response.aborted;
 	arena_free(req.arena);
+	return !req.response.failed && !req.response.aborted;
 }
 
 enum fcgi_after
 fcgi_serve(int fd, struct runtime *rt)
 {
-	FCGX_Request fx;
-	bool aborted = true, keep;
+	struct conn conn = { .ended = false };
+	FCGX_Request *fx = &conn.fx;
+	bool keep;
 
 	/* With no socket to accept from, libfcgi gives up on a bad request
 	   instead of waiting for another connection. */
-	FCGX_InitRequest(&fx, -1, 0);
-	fx.ipcFd = fd;
-	fx.keepConnection = 1;	/* or it would be closed before it is read */
-	if (FCGX_Accept_r(&fx) != 0)
+	FCGX_InitRequest(fx, -1, 0);
+	fx->ipcFd = fd;
+	fx->keepConnection = 1;	/* or it would be closed before it is read */
+	if (FCGX_Accept_r(fx) != 0)
 		return FCGI_CLOSED;
-	handle(&fx, rt, &aborted);
-	if (aborted) {
-		FCGX_FFlush(fx.out);
+	conn.left = announced_length(fx);
+	keep = handle(&conn, rt);
+	if (!keep) {
+		/* No end of the request follows, so that nobody takes the
+		   answer for a whole one. */
+		FCGX_FFlush(fx->out);
 		shutdown(fd, SHUT_RDWR);
 	}
-	keep = fx.keepConnection && !aborted && input_finished(&fx);
-	/* Closing the output ends the request; the input tells nothing. */
-	keep &= FCGX_FClose(fx.err) == 0;
-	keep &= FCGX_FClose(fx.out) == 0;
-	fx.ipcFd = -1;
-	FCGX_Free(&fx, 0);
+	keep = keep && fx->keepConnection;
+	/* Closing the output ends the request for the web server. */
+	keep &= FCGX_FClose(fx->err) == 0;
+	keep &= FCGX_FClose(fx->out) == 0;
+	keep = keep && input_finished(&conn);
+	fx->ipcFd = -1;
+	FCGX_Free(fx, 0);
 	return keep ? FCGI_KEEP : FCGI_CLOSE;
 }

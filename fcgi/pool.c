@@ -18,7 +18,7 @@
 #include "runtime.h"
 
 /* A web server sends a request's records together: a pause is a fault. */
-#define READ_TIMEOUT_S 30
+#define READ_TIMEOUT_S 60
 /* A reader that takes nothing for so long has left. */
 #define WRITE_TIMEOUT_S 600
 /* libcurl and OpenSSL need little; 64 threads should not reserve 512 MiB. */

@@ -15,10 +15,8 @@ struct runtime;
 /* What carries bytes. */
 struct carrier {
 	/* Up to len bytes of the body: count, 0 at the end, E_GONE. Blocks
-	   only if nothing is buffered. */
+	   while nothing comes, bounded by the socket's time-out. */
 	ssize_t (*read)(void *ctx, char *buf, size_t len);
-	/* Would read return at once? */
-	bool (*readable)(void *ctx);
 	int (*write)(void *ctx, const char *data, size_t len);	/* 0, E_GONE */
 	int (*flush)(void *ctx);
 	/* fd is readable though nothing is awaited: did the client leave? */
