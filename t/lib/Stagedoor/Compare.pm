@@ -84,8 +84,12 @@ sub compare_value {
 sub _same_scalar {
 	my ($kind, $want, $got) = @_;
 	return 1 if $kind eq 'null';
-	return $kind eq 'string' ? $want eq $got : $want == $got;
+	return $want eq $got if $kind eq 'string';
+	return _double($want) == _double($got);
 }
+
+# Integers lose what a double cannot hold, as in JavaScript.
+sub _double { return unpack 'd', pack 'd', $_[0] }
 
 sub _members {
 	my ($want, $got, $part, $outer) = @_;

@@ -29,7 +29,7 @@ sub start {
 			split(' ', $ENV{STAGEDOOR_WRAPPER} // ''),
 			stagedoor_bin(), 'serve', (map { ('-c', $_) } @files),
 			'--listen', "unix:$socket",
-			defined $opt{threads} ? ('--threads', $opt{threads}) : (),
+			'--threads', $opt{threads} // 16,
 			@{$opt{args} // []},
 		],
 	);

@@ -9,8 +9,8 @@
 #	sNNN		everything answers with status NNN
 #	hang		reads, never answers
 #	slow		answers after 0.6 s
-#	html, noitems, jsonnull, redirect, gzipall	wrong answers with 200
-#	rst		closes instead of answering; rstone: for deployments only
+#	html, noitems, jsonnull, redirect, gzipall	wrong or odd answers
+#	rst		closes instead of answering; rstone: deployments only
 #	truncated	closes before Content-Length is reached
 #	weirdmetrics, weirdreq, nometrics	odd quantities, no metrics
 #	anon		wants no credential and refuses one
@@ -174,7 +174,8 @@ sub _resource {
 
 	return $self->_object($request, $conn, $at, $list)
 	    if defined $at->{name};
-	return $self->_said($request, $conn, 201) if $request->{method} eq 'POST';
+	return $self->_said($request, $conn, 201)
+	    if $request->{method} eq 'POST';
 	$self->_json($conn, 200, $self->_list_text($request, $at, $list));
 }
 

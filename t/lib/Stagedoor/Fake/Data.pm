@@ -18,7 +18,8 @@ sub new {
 	my $lists = $data->{lists};
 	$self->_add($_, $lists->{$_}) for keys %$lists;
 	$self->_add(METRICS, {
-		kind => 'PodMetricsList', apiVersion => 'metrics.k8s.io/v1beta1',
+		kind => 'PodMetricsList',
+		apiVersion => 'metrics.k8s.io/v1beta1',
 		items => $data->{metrics},
 	});
 	$self->_add_weird($lists->{'v1/pods'}, $data->{metrics});
