@@ -41,37 +41,38 @@ request_param_count(const struct request *req, const char *name)
 	return n;
 }
 
-/* "Content-Type" to "CONTENT_TYPE", any other to "HTTP_NAME". */
+/* The value if the parameter is that header: "HTTP_X_Y=v" is "x-y". */
 static const char *
-param_of_header(struct arena *arena, const char *name)
+value_of_header(const char *param, const char *name)
 {
-	bool bare = strcasecmp(name, "content-type") == 0 ||
-	    strcasecmp(name, "content-length") == 0;
-	char *out = arena_printf(arena, "%s%s", bare ? "" : "HTTP_", name);
-	char *p;
+	if (str_starts(param, "HTTP_"))
+		param += 5;
+	else if (strncasecmp(name, "content-", 8) != 0)
+		return NULL;
+	for (; *name != '\0'; name++, param++) {
+		char c = *name;
 
-	for (p = out; *p != '\0'; p++) {
-		if (*p == '-')
-			*p = '_';
-		else if (*p >= 'a' && *p <= 'z')
-			*p -= 'a' - 'A';
+		if (c == '-')
+			c = '_';
+		else if (c >= 'a' && c <= 'z')
+			c -= 'a' - 'A';
+		if (*param != c)
+			return NULL;
 	}
-	return out;
+	return *param == '=' ? param + 1 : NULL;
 }
 
 const char *
 request_header(const struct request *req, const char *name)
 {
-	const char *param = param_of_header(req->arena, name);
-	const char *first = NULL;
-	size_t len = strlen(param);
+	const char *first = NULL, *v;
 	char **p;
 
 	for (p = req->params; *p != NULL; p++) {
-		if (strncmp(*p, param, len) != 0 || (*p)[len] != '=')
+		if ((v = value_of_header(*p, name)) == NULL)
 			continue;
-		first = first == NULL ? *p + len + 1 :
-		    arena_printf(req->arena, "%s, %s", first, *p + len + 1);
+		first = first == NULL ? v :
+		    arena_printf(req->arena, "%s, %s", first, v);
 	}
 	return first;
 }
@@ -208,21 +209,32 @@ init_length(struct request *req, struct err *err)
 	return 0;
 }
 
+/*
+ * nginx's $request_id where it is handed over, so that logs join. Else one
+ * of ours: random for the process, counted within.
+ */
 static void
 init_id(struct request *req)
 {
+	static const char hex[] = "0123456789abcdef";
+	static uint64_t process, count;
 	const char *given = request_param(req, "STAGEDOOR_REQUEST_ID");
-	unsigned char raw[16];
+	uint64_t part[2];
 	size_t i;
 
-	if (given != NULL && strlen(given) == 32 &&
-	    strspn(given, "0123456789abcdef") == 32) {
+	if (given != NULL && strlen(given) == 32 && strspn(given, hex) == 32) {
 		memcpy(req->id, given, 33);
 		return;
 	}
-	secret_random(raw, sizeof(raw));
-	for (i = 0; i < sizeof(raw); i++)
-		snprintf(req->id + 2 * i, 3, "%02x", raw[i]);
+	if (__atomic_load_n(&process, __ATOMIC_RELAXED) == 0) {
+		secret_random(part, sizeof(part));
+		__atomic_store_n(&process, part[0] | 1, __ATOMIC_RELAXED);
+	}
+	part[0] = __atomic_load_n(&process, __ATOMIC_RELAXED);
+	part[1] = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < 32; i++)
+		req->id[i] = hex[part[i / 16] >> (60 - i % 16 * 4) & 15];
+	req->id[32] = '\0';
 }
 
 int

@@ -84,13 +84,13 @@ response_start(struct request *req, int status)
 int
 response_header(struct request *req, const char *name, const char *value)
 {
-	char *line;
-
 	/* A header that could split the answer is dropped, not mended. */
 	if (strpbrk(name, "\r\n:") != NULL || strpbrk(value, "\r\n") != NULL)
 		return 0;
-	line = arena_printf(req->arena, "%s: %s\r\n", name, value);
-	return out(req, line, strlen(line));
+	out(req, name, strlen(name));
+	out(req, ": ", 2);
+	out(req, value, strlen(value));
+	return out(req, "\r\n", 2);
 }
 
 int
