@@ -83,6 +83,11 @@ sub _listens {
 # The user that Apache runs as where we are root: it refuses to be root.
 sub apache_user { return $> == 0 ? 'www-data' : scalar getpwuid $> }
 
+sub apache_group {
+	my $gid = $> == 0 ? (getpwnam apache_user())[3] : (split ' ', $))[0];
+	return scalar getgrgid $gid;
+}
+
 my @BASE_MODULES = qw(mpm_event authn_core authz_core authz_host authn_file
     authz_user auth_basic env setenvif headers filter deflate
     rewrite);
@@ -119,7 +124,7 @@ ServerName localhost
 DefaultRuntimeDir "$dir/run"
 PidFile "$dir/apache.pid"
 User $user
-Group #@{[$> == 0 ? (getpwnam $user)[3] : (split ' ', $))[0]]}
+Group @{[apache_group()]}
 ErrorLog "$dir/error.log"
 LogLevel warn
 Listen 127.0.0.1:$port
@@ -136,24 +141,14 @@ DocumentRoot "$dir/htdocs"
 <Directory "$dir/htdocs">
 	Require all granted
 </Directory>
-$opt->{global}
+@{[$opt->{global} // '']}
 <VirtualHost *>
 	Include stagedoor/$file.conf
 	<Location "/api/kubernetes/">
-		$opt->{location}
+		@{[$opt->{location} // '']}
 	</Location>
 </VirtualHost>
 END
-}
-
-# A file of one user for auth_basic, who may read it: everyone.
-sub password_file {
-	my ($user, $password) = @_;
-	my $file = tempdir() . '/passwords';
-	my $hash = crypt $password, '$5$saltsalt$';
-	write_file($file, "$user:$hash\n");
-	chmod 0644, $file or die "$file: $!";
-	return $file;
 }
 
 # --- lighttpd ---------------------------------------------------------------
@@ -170,9 +165,9 @@ server.bind = "127.0.0.1"
 server.port = $port
 server.errorlog = "$dir/error.log"
 server.upload-dirs = ( "$dir" )
-server.modules = ( $opt{modules} )
+server.modules = ( @{[$opt{modules} // '']} )
 include "stagedoor/lighttpd.conf"
-$opt{more}
+@{[$opt{more} // '']}
 END
 	return $class->_start('lighttpd', $dir, $port, $lighttpd, '-D',
 	    '-f', "$dir/lighttpd.conf");
@@ -187,7 +182,8 @@ sub fcgiwrap {
 	my $wrap = Stagedoor::Process->start(name => 'fcgiwrap', command => [
 		program('fcgiwrap'), '-f', '-c', 4, '-s', "unix:$socket"]);
 	wait_for(sub { -S $socket }, 10, 'fcgiwrap');
-	my $dir = _folder('fcgiwrap', %opt, fcgiwrap => $socket);
+	my $dir = _folder('fcgiwrap', %opt, fcgiwrap => $socket,
+	    socket => '/nonexistent');
 	my $port = free_port();
 	write_file("$dir/nginx.conf", Stagedoor::Nginx::_main_text(<<"END"));
 	include stagedoor/stagedoor.conf;
@@ -208,5 +204,13 @@ sub port { return $_[0]{port} }
 sub process { return $_[0]{process} }
 sub stop { return $_[0]{process}->stop }
 sub dir { return $_[0]{dir} }
+
+# The processes of our program that this server started.
+sub programs {
+	my ($self) = @_;
+	my $program = "$self->{dir}/bin/stagedoor";
+	return grep { (readlink "/proc/$_/exe" // '') eq $program }
+	    map { m{(\d+)$} } glob '/proc/[0-9]*';
+}
 
 1;

@@ -1,0 +1,169 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: Apache-2.0
+# Every way to be given a socket: systemd's LISTEN_FDS, spawn-fcgi, multiwatch,
+# a socket of our own, a port; and what a socket of our own looks like.
+use Stagedoor::Test;
+use Fcntl qw(F_SETFD S_ISSOCK);
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use POSIX ();
+use Stagedoor::Pool;
+
+my $fake = fake(clusters => [{ name => 'one' }]);
+my $config = tempdir() . '/settings.yaml';
+write_file($config, encode_json(settings(fake => $fake)));
+chmod 0644, $config;
+
+sub clusters_at {
+	my ($path) = @_;
+	my $client = Stagedoor::FastCGI->new(path => $path);
+	my $body = body_of(get($client, '/clusters'));
+	return join ' ', map { $_->{name} } @{$body->{items} // []};
+}
+
+sub ends_well {
+	my ($process, $what) = @_;
+	$process->signal('TERM');
+	ok $process->wait_end(10), "$what: SIGTERM ends it";
+	is $process->exit_code, 0, 'in order';
+}
+
+sub start {
+	my ($name, $command, %opt) = @_;
+	return Stagedoor::Process->start(name => $name, command => $command,
+	    %opt, env => Stagedoor::Pool::clean_env(
+		{ STAGEDOOR_CONFIG => $config, %{$opt{env} // {}} }));
+}
+
+# --- systemd: descriptor 3, LISTEN_FDS, LISTEN_PID ---------------------------
+
+my $path = tempdir() . '/activated.sock';
+my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 64)
+    or die "$path: $!";
+chmod 0666, $path;
+# systemd sets the pid of the process that it is about to become.
+my $launch = <<'END';
+open my $s, '<&=', $ENV{SOCKET_FD} or die;
+POSIX::dup2(fileno $s, 3) // die;
+$ENV{LISTEN_FDS} = 1;
+$ENV{LISTEN_PID} = $ENV{WRONG_PID} // $$;
+exec @ARGV;
+END
+$listener->fcntl(F_SETFD, 0);
+my @launch = ($^X, '-MPOSIX', '-e', $launch, stagedoor_bin(), 'serve');
+my %fd = (env => { SOCKET_FD => fileno $listener });
+my $unit = start('activated', \@launch, %fd);
+is clusters_at($path), 'one', 'LISTEN_FDS: the socket of systemd is served';
+ends_well($unit, 'LISTEN_FDS');
+ok -S $path, 'and is left in place: it is systemd\'s';
+$unit = start('activated', \@launch, %fd);
+is clusters_at($path), 'one', 'the next process serves the same socket';
+$unit->stop;
+
+# --- spawn-fcgi, multiwatch ----------------------------------------------------
+
+my $spawned = tempdir() . '/spawned.sock';
+my $spawn = start('spawn-fcgi', [program('spawn-fcgi'), '-n', '-s', $spawned,
+    '-M', '0600', '--', stagedoor_bin(), 'serve']);
+wait_for(sub { -S $spawned }, 10, 'spawn-fcgi');
+is clusters_at($spawned), 'one', 'spawn-fcgi: descriptor 0 is served';
+is clusters_at($spawned), 'one', 'again';
+ends_well($spawn, 'spawn-fcgi');
+
+my $bare = tempdir() . '/bare.sock';
+my $plain = start('spawn-fcgi', [program('spawn-fcgi'), '-n', '-s', $bare,
+    '--', stagedoor_bin()]);
+wait_for(sub { -S $bare }, 10, 'spawn-fcgi');
+is clusters_at($bare), 'one', 'also without a subcommand';
+ends_well($plain, 'without one');
+
+my $watched = tempdir() . '/watched.sock';
+my $watch = start('multiwatch', [program('spawn-fcgi'), '-n', '-s', $watched,
+    '--', program('multiwatch'), '-f', 2, '--', stagedoor_bin(), 'serve']);
+wait_for(sub { -S $watched }, 10, 'multiwatch');
+sub children {
+	my ($pid) = @_;
+	return split ' ', slurp("/proc/$pid/task/$pid/children");
+}
+wait_for(sub { children($watch->pid) == 2 }, 10, 'two processes');
+is clusters_at($watched), 'one', 'multiwatch: served by two processes';
+my ($victim) = children($watch->pid);
+kill KILL => $victim;
+wait_for(sub { (grep { $_ != $victim } children($watch->pid)) == 2 }, 10,
+    'another process');
+is clusters_at($watched), 'one', 'one is killed, another takes its place';
+$watch->signal('TERM');
+ok $watch->wait_end(10), 'multiwatch: SIGTERM ends it';
+
+# --- a socket of our own -------------------------------------------------------
+
+umask 0;
+my $own = tempdir() . '/own.sock';
+my $serve = start('own', [stagedoor_bin(), 'serve', '--listen', "unix:$own"]);
+wait_for(sub { -S $own }, 10, 'our socket');
+is sprintf('%04o', (stat $own)[2] & 07777), '0660',
+    'our socket is 0660 whatever the umask';
+is clusters_at($own), 'one', 'and served';
+
+my $again = run_command([stagedoor_bin(), 'serve', '-c', $config,
+    '--listen', "unix:$own"], timeout => 10);
+isnt $again->{code}, 0, 'a second pool on the same socket does not start';
+is clusters_at($own), 'one', 'and does not take it from the first';
+$serve->signal('KILL');
+$serve->wait_end(5);
+ok -S $own, 'a killed pool leaves its socket';
+$serve = start('own', [stagedoor_bin(), 'serve', '--listen', "unix:$own"]);
+wait_for(sub { IO::Socket::UNIX->new(Peer => $own) }, 10, 'our socket');
+is clusters_at($own), 'one', 'which the next one replaces';
+ends_well($serve, 'our own');
+ok !-e $own, 'and removes at its end';
+
+write_file($own, 'precious');
+my $refused = run_command([stagedoor_bin(), 'serve', '-c', $config,
+    '--listen', "unix:$own"], timeout => 10);
+isnt $refused->{code}, 0, 'what is no socket is not replaced';
+is slurp($own), 'precious', 'nor touched';
+
+my $mode = tempdir() . '/mode.yaml';
+my $set = settings(fake => $fake);
+$set->{stagedoor}{listen} = 'unix:' . tempdir() . '/mode.sock';
+$set->{stagedoor}{socketMode} = '0600';
+$set->{stagedoor}{socketGroup} = (getgrgid((split ' ', $))[0]))[0];
+write_file($mode, encode_json($set));
+my $listen = start('mode', [stagedoor_bin(), 'serve', '-c', $mode]);
+my $there = tempdir() . '/mode.sock';
+wait_for(sub { -S $there }, 10, 'the socket of the settings');
+is sprintf('%04o', (stat $there)[2] & 07777), '0600', 'socketMode is heard';
+is clusters_at($there), 'one', 'stagedoor.listen is served';
+ends_well($listen, 'stagedoor.listen');
+
+# --- a port --------------------------------------------------------------------
+
+my $port = free_port();
+my $tcp = start('tcp', [stagedoor_bin(), 'serve', '--listen',
+    "127.0.0.1:$port"]);
+wait_for(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+    PeerPort => $port) }, 10, 'our port');
+my $client = Stagedoor::FastCGI->new(host => '127.0.0.1', port => $port);
+is get($client, '/clusters')->{status}, 200, 'a port is served';
+ends_well($tcp, 'a port');
+
+# --- a socket unit that is verified ---------------------------------------------
+
+SKIP: {
+	my $tool = have_program('systemd-analyze')
+	    or skip('no systemd on this machine', 1);
+	my $dir = tempdir() . '/units';
+	mkdir $dir or die "$dir: $!";
+	my $service = slurp(top() . '/etc/systemd/stagedoor.service.in');
+	my $bin = stagedoor_bin();
+	$service =~ s{\@bindir\@/stagedoor}{$bin};
+	$service =~ s{\@sysconfdir\@}{/etc};
+	write_file("$dir/stagedoor.service", $service);
+	write_file("$dir/stagedoor.socket",
+	    slurp(top() . '/etc/systemd/stagedoor.socket'));
+	my $verify = run_command([$tool, 'verify', map { "$dir/stagedoor.$_" }
+	    qw(service socket)]);
+	is "$verify->{code}$verify->{err}", '0', 'systemd takes the units';
+}
+done_testing;
