@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys that are ours: the stagedoor section, and parts of clusters. */
+#include "base.h"
+
+#include "keys.h"
+#include "settings.h"
+
+#define SECONDS .min = 0.01, .max = 3600
+#define FIELD(f) INTO(settings, f)
+
+/* In the order of enum log_level. */
+static const char *const log_levels[] = { "error", "warn", "info", "debug",
+    NULL };
+static const char *const log_targets[] = { "stderr", "syslog", NULL };
+static const char *const identity_sources[] = { "params", "backstage", NULL };
+static const char *const algorithms[] = { "ES256", "ES384", "ES512", "RS256",
+    "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", NULL };
+static const char *const store_types[] = { "sqlite", "redis", NULL };
+static const char *const login_providers[] = { "oidc", "google", "aks", NULL };
+static const char *const client_auths[] = { "basic", "post", "none",
+    "private_key_jwt", NULL };
+static const char *const exec_versions[] = {
+    "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1",
+    NULL };
+
+const struct key keys_exec[] = {
+	{ "command", KEY_STRING, KEY_REQUIRED, .text = "program to run" },
+	{ "args", KEY_STRINGS, KEY_EMPTY_OK, .text = "its arguments" },
+	{ "env", KEY_MAP, KEY_EMPTY_OK, .text = "its environment, added" },
+	{ "apiVersion", KEY_WORD, .words = exec_versions,
+	  .fallback = "client.authentication.k8s.io/v1",
+	  .text = "what it speaks" },
+	{ "provideClusterInfo", KEY_BOOL, .fallback = "false",
+	  .text = "tell it about the cluster" },
+	{ "timeout", KEY_NUMBER, SECONDS, .fallback = "10.0",
+	  .text = "seconds it may take" },
+	{ .name = NULL }
+};
+
+const struct key keys_impersonate[] = {
+	{ "user", KEY_STRING, .check = check_template,
+	  .text = "user to act as; {user} {name} {namespace} {email}" },
+	{ "groups", KEY_STRINGS, KEY_ONE_OK, .check = check_template,
+	  .text = "groups to act in; {groups} stands for all of the user's" },
+	{ "uid", KEY_STRING, .check = check_template, .text = "uid to act as" },
+	{ "extra", KEY_MAP, .check = check_template,
+	  .text = "further attributes" },
+	{ "userPrefix", KEY_STRING, .check = check_template,
+	  .text = "put before the user" },
+	{ "groupPrefix", KEY_STRING, .check = check_template,
+	  .text = "put before each group" },
+	{ .name = NULL }
+};
+
+static const struct key backstage_identity_keys[] = {
+	{ "jwksUrl", KEY_STRING, KEY_LATER, .check = check_url,
+	  .text = "keys of user tokens; default from discovery" },
+	{ "issuer", KEY_STRING, KEY_LATER, .text = "default from discovery" },
+	{ "audience", KEY_STRING, KEY_LATER, .fallback = "backstage",
+	  .text = "whom user tokens are for" },
+	{ "userinfoUrl", KEY_STRING, KEY_LATER, .check = check_url,
+	  .text = "where groups are asked for; default from discovery" },
+	{ "algorithms", KEY_STRINGS, KEY_LATER, .words = algorithms,
+	  .fallback = "[\"ES256\"]", .text = "signatures that count" },
+	{ .name = NULL }
+};
+
+static const struct key identity_keys[] = {
+	{ "source", KEY_WORD, .words = identity_sources, .fallback = "params",
+	  FIELD(identity_backstage),
+	  .text = "who says who asks; with a backend section and no identity "
+		  "section it is backstage" },
+	{ "guest", KEY_STRING, KEY_EMPTY_OK, .check = check_ref,
+	  .fallback = "", FIELD(guest),
+	  .text = "who a nameless visitor is; \"\" lets none in" },
+	{ "remoteUser", KEY_BOOL, .fallback = "false", FIELD(remote_user),
+	  .text = "REMOTE_USER, which the web server checked, counts too" },
+	{ "backstage", KEY_OBJECT, .keys = backstage_identity_keys,
+	  .text = "how user tokens are checked" },
+	{ "origins", KEY_STRINGS, .check = check_origin, FIELD(origins),
+	  .text = "pages that may send unsafe methods; default publicUrl's" },
+	{ .name = NULL }
+};
+
+static const struct key backstage_keys[] = {
+	{ "token", KEY_SECRET, FIELD(backstage_token),
+	  .text = "static token for Backstage's catalog and permissions, where "
+		  "the caller brought none" },
+	{ "tokenFile", KEY_CONTENT, .text = "file of the token" },
+	{ .name = NULL }
+};
+
+static const struct key catalog_keys[] = {
+	{ "fresh", KEY_NUMBER, .max = 3600, .fallback = "5.0",
+	  FIELD(catalog_fresh),
+	  .text = "seconds an entity may be reused, per caller" },
+	{ .name = NULL }
+};
+
+static const struct key limits_keys[] = {
+	{ "connect", KEY_NUMBER, SECONDS, .fallback = "2.0",
+	  FIELD(limit_connect), .text = "seconds to connect to a cluster" },
+	{ "cluster", KEY_NUMBER, SECONDS, .fallback = "10.0",
+	  FIELD(limit_cluster), .text = "seconds for a list, or until the "
+	  "headers of a /proxy answer" },
+	{ "requestBody", KEY_INTEGER, .min = 1024, .max = 1073741824,
+	  .fallback = "102400", FIELD(limit_request_body),
+	  .text = "bytes of a request's JSON" },
+	{ "response", KEY_INTEGER, .min = 1024, .max = 17179869184,
+	  .fallback = "67108864", FIELD(limit_response),
+	  .text = "bytes of one list" },
+	{ "drain", KEY_NUMBER, .max = 86400, .fallback = "30.0",
+	  FIELD(limit_drain),
+	  .text = "seconds that answers in flight may take when stopping" },
+	{ .name = NULL }
+};
+
+static const struct key breaker_keys[] = {
+	{ "failures", KEY_INTEGER, .min = 1, .max = 1000, .fallback = "2",
+	  FIELD(breaker_failures), .text = "transfers in a row that time out "
+	  "or are refused before a cluster is no longer waited for" },
+	{ "probe", KEY_NUMBER, SECONDS, .fallback = "5.0",
+	  FIELD(breaker_probe), .text = "seconds between looks whether it is "
+	  "back" },
+	{ .name = NULL }
+};
+
+static const struct key store_keys[] = {
+	{ "type", KEY_WORD, KEY_REQUIRED, .words = store_types,
+	  .text = "where tokens are kept" },
+	{ "path", KEY_PATH, KEY_REQUIRED, .when = "sqlite",
+	  .text = "the database" },
+	{ "url", KEY_STRING, KEY_REQUIRED, .when = "redis",
+	  .check = check_store_url,
+	  .text = "unix:/path or redis://host:port/db" },
+	{ "username", KEY_STRING, .when = "redis", .text = "name to log in" },
+	{ "password", KEY_SECRET, .when = "redis", .text = "its password" },
+	{ "passwordFile", KEY_CONTENT, .when = "redis",
+	  .text = "file of the password" },
+	{ "keyFile", KEY_PATH, KEY_REQUIRED,
+	  .text = "lines id:base64 of 32 bytes; the first seals, all open" },
+	{ .name = NULL }
+};
+
+static const struct key login_keys[] = {
+	{ "provider", KEY_WORD, KEY_REQUIRED, .words = login_providers,
+	  .text = "what kind of issuer it is" },
+	{ "name", KEY_STRING, .text = "the oidcTokenProvider" },
+	{ "issuer", KEY_STRING, .check = check_url, .text = "its address" },
+	{ "clientId", KEY_STRING, KEY_REQUIRED, .text = "our id there" },
+	{ "clientSecret", KEY_SECRET, .text = "our secret there" },
+	{ "clientSecretFile", KEY_CONTENT, .text = "file of the clientSecret" },
+	{ "clientAuth", KEY_WORD, .words = client_auths, .fallback = "basic",
+	  .text = "how we show it" },
+	{ "keyFile", KEY_PATH, .text = "key for private_key_jwt" },
+	{ "scopes", KEY_STRINGS, KEY_ONE_OK, .text = "scopes to ask for" },
+	{ "audience", KEY_STRING, .text = "whom tokens are for" },
+	{ "tenant", KEY_STRING, .text = "tenant, for aks" },
+	{ "prompt", KEY_STRING, .text = "prompt parameter" },
+	{ "device", KEY_BOOL, .fallback = "true",
+	  .text = "offer the device flow" },
+	{ .name = NULL }
+};
+
+static const struct key log_keys[] = {
+	{ "level", KEY_WORD, .words = log_levels, .fallback = "info",
+	  FIELD(log_level), .text = "what is worth a line" },
+	{ "to", KEY_WORD, .words = log_targets, .fallback = "stderr",
+	  FIELD(log_syslog), .text = "where lines go" },
+	{ .name = NULL }
+};
+
+static const struct key metrics_keys[] = {
+	{ "path", KEY_STRING, .check = check_route, .fallback = "/metrics",
+	  .text = "route of the metrics" },
+	{ "allow", KEY_STRINGS, .check = check_network,
+	  .fallback = "[\"127.0.0.1/8\", \"::1\"]",
+	  .text = "addresses that may read them" },
+	{ .name = NULL }
+};
+
+static const struct key provider_keys[] = {
+	{ "name", KEY_STRING, KEY_REQUIRED, .text = "the authProvider" },
+	{ "path", KEY_PATH, KEY_REQUIRED, .text = "the shared object" },
+	{ "settings", KEY_ANY, .text = "passed on to it" },
+	{ .name = NULL }
+};
+
+static const struct key cloud_keys[] = {
+	{ "googleApi", KEY_STRING, .check = check_url,
+	  .text = "in place of container.googleapis.com" },
+	{ "entraHost", KEY_STRING,
+	  .text = "in place of login.microsoftonline.com" },
+	{ "stsEndpoint", KEY_STRING, .check = check_url,
+	  .text = "in place of the region's STS" },
+	{ .name = NULL }
+};
+
+const struct key keys_stagedoor[] = {
+	{ "basePath", KEY_STRING, .check = check_base_path,
+	  .fallback = "/api/kubernetes", FIELD(base_path),
+	  .text = "what the web server forwards; every route is below it" },
+	{ "publicUrl", KEY_STRING, .check = check_url, FIELD(public_url),
+	  .text = "as the browser sees it" },
+	{ "identity", KEY_OBJECT, .keys = identity_keys,
+	  .text = "who asks" },
+	{ "backstage", KEY_OBJECT, .keys = backstage_keys,
+	  .text = "our own way into Backstage" },
+	{ "catalog", KEY_OBJECT, .keys = catalog_keys,
+	  .text = "how Backstage's catalog is asked" },
+	{ "listen", KEY_STRING, .check = check_listen,
+	  .fallback = "unix:/run/stagedoor/stagedoor.sock", FIELD(listen),
+	  .text = "unix:PATH or HOST:PORT; --listen beats it" },
+	{ "socketMode", KEY_OCTAL, .max = 0777, .fallback = "0660",
+	  FIELD(socket_mode), .text = "who may connect to the Unix socket" },
+	{ "socketGroup", KEY_STRING, KEY_EMPTY_OK, .fallback = "",
+	  FIELD(socket_group), .text = "group of the Unix socket" },
+	{ "threads", KEY_INTEGER, .min = 1, .max = 1024, .fallback = "64",
+	  FIELD(threads), .text = "worker threads" },
+	{ "streams", KEY_INTEGER, .min = 1, .max = 1024, .fallback = "32",
+	  FIELD(streams), .text = "how many of them long answers may hold" },
+	{ "limits", KEY_OBJECT, .keys = limits_keys,
+	  .text = "bounds of time and size" },
+	{ "breaker", KEY_OBJECT, .keys = breaker_keys,
+	  .text = "clusters that do not answer" },
+	{ "fresh", KEY_NUMBER, KEY_LATER, .max = 5, .fallback = "0.0",
+	  .text = "seconds an identical read may be reused" },
+	{ "caFile", KEY_PATH, FIELD(ca_file),
+	  .text = "more roots for clouds, issuers, Backstage" },
+	{ "store", KEY_OBJECT, KEY_LATER, .keys = store_keys,
+	  .text = "tokens and shared credentials; default memory only" },
+	{ "login", KEY_LIST, KEY_LATER, .keys = login_keys,
+	  .text = "sign-in clients" },
+	{ "audit", KEY_STRING, KEY_LATER, .check = check_audit,
+	  .fallback = "stderr", .text = "\"stderr\", \"syslog\", \"file:PATH\" "
+	  "or \"off\"" },
+	{ "log", KEY_OBJECT, .keys = log_keys, .text = "the program's log" },
+	{ "metrics", KEY_OBJECT, KEY_LATER, .keys = metrics_keys,
+	  .text = "numbers for machines that watch" },
+	{ "providers", KEY_LIST, KEY_LATER, .keys = provider_keys,
+	  .text = "shared objects with custom providers" },
+	{ "cloud", KEY_OBJECT, KEY_LATER, .keys = cloud_keys,
+	  .text = "endpoint overrides" },
+	{ .name = NULL }
+};

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Words, brackets and numbers of a libconfig file; values are not ours. */
+#include "base.h"
+
+#include <openssl/crypto.h>
+
+#include "err.h"
+#include "libconfig_text.h"
+#include "settings.h"
+
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"0123456789_-*"
+
+/* A bracket that is open: the names in a group, the place in a list. */
+struct scope {
+	bool group;
+	size_t index;
+	char **names;
+	size_t n;
+	size_t path;		/* length of the path outside */
+};
+
+struct scan {
+	struct tree *t;
+	struct libconfig_text *out;
+	const struct tree_source *source;
+	const char *p, *end;
+	unsigned line, out_line;
+	unsigned files;		/* open includes */
+	struct scope *scopes;
+	size_t nscopes;
+	size_t values;
+	struct strbuf path;
+	bool failed;
+};
+
+static void scan_file(struct scan *s);
+
+static void
+complain(struct scan *s, const char *path, const char *what)
+{
+	struct node at = { .source = s->source, .line = s->line };
+
+	tree_problem(s->t, false, &at, path, "%s", what);
+	s->failed = true;
+}
+
+/* The end of what can be said: the rest is not looked at. */
+static void
+give_up(struct scan *s, const char *what)
+{
+	complain(s, "", what);
+	s->p = s->end;
+}
+
+static void
+take(struct scan *s, size_t len)
+{
+	size_t i;
+
+	if (strbuf_add(&s->out->text, s->p, len) != 0) {
+		give_up(s, "the settings are too large");
+		return;
+	}
+	for (i = 0; i < len; i++)
+		if (s->p[i] == '\n') {
+			s->line++;
+			s->out_line++;
+		}
+	s->p += len;
+}
+
+static void
+begin_part(struct scan *s)
+{
+	struct libconfig_part *part = &ARRAY_PUSH(s->out->parts,
+	    s->out->nparts);
+
+	part->first = s->out_line;
+	part->source = s->source;
+	part->line = s->line;
+}
+
+/* --- Scopes and names ---------------------------------------------------- */
+
+static void
+open_scope(struct scan *s, bool group)
+{
+	struct scope *sc;
+
+	if (s->nscopes >= TREE_DEPTH_MAX) {
+		give_up(s, "nested too deeply");
+		return;
+	}
+	if (s->nscopes > 0 && !s->scopes[s->nscopes - 1].group)
+		path_index(&s->path, s->scopes[s->nscopes - 1].index);
+	sc = &ARRAY_PUSH(s->scopes, s->nscopes);
+	sc->group = group;
+	sc->path = s->path.len;
+}
+
+static void
+close_scope(struct scan *s)
+{
+	struct scope *sc = &s->scopes[--s->nscopes];
+	size_t i, outer = 0;
+
+	for (i = 0; i < sc->n; i++)
+		free(sc->names[i]);
+	free(sc->names);
+	if (s->nscopes > 0)
+		outer = s->scopes[s->nscopes - 1].path;
+	path_cut(&s->path, outer);
+}
+
+/* A name before = or : in a group; the path now ends in it. */
+static void
+add_name(struct scan *s, const char *name, size_t len)
+{
+	struct scope *sc = &s->scopes[s->nscopes - 1];
+	char *copy;
+	size_t i;
+
+	if (!sc->group)
+		return;		/* libconfig will call it a syntax error */
+	copy = xstrndup(name, len);
+	path_cut(&s->path, sc->path);
+	path_key(&s->path, copy);
+	for (i = 0; i < sc->n && strcmp(sc->names[i], copy) != 0; i++)
+		;
+	if (i < sc->n) {
+		complain(s, s->path.buf, "this key stands here twice; keep one "
+		    "of them");
+		free(copy);
+	} else if (sc->n >= TREE_MEMBERS_MAX) {
+		free(copy);
+		give_up(s, "too many keys in one group");
+	} else {
+		ARRAY_PUSH(sc->names, sc->n) = copy;
+	}
+}
+
+static void
+count_value(struct scan *s)
+{
+	if (++s->values > TREE_NODES_MAX)
+		give_up(s, "the settings are too large");
+}
+
+/* --- Tokens -------------------------------------------------------------- */
+
+static void
+scan_word(struct scan *s)
+{
+	size_t len = strspn(s->p, NAME_CHARS), after = len;
+
+	after += strspn(s->p + after, " \t\r\n");
+	if (s->p[after] == '=' || s->p[after] == ':')
+		add_name(s, s->p, len);
+	take(s, SD_MIN(len, (size_t)(s->end - s->p)));
+}
+
+/* Integers that libconfig cuts off without a word. */
+static const char *
+integer_complaint(const char *s, size_t len)
+{
+	char text[32], *end;
+	bool hex = len > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+	bool wide = s[len - 1] == 'L';
+	long long v;
+
+	if (len >= sizeof(text))
+		return "this number is too large";
+	memcpy(text, s, len);
+	text[len] = '\0';
+	errno = 0;
+	v = strtoll(text, &end, hex ? 16 : 10);
+	if (errno == ERANGE)
+		return "this number is too large";
+	if (!wide && (v > INT32_MAX || v < INT32_MIN))
+		return "a number past 2147483647 needs the suffix L: "
+		    "5000000000L";
+	return NULL;
+}
+
+static void
+scan_number(struct scan *s)
+{
+	size_t len = strspn(s->p + 1, "0123456789abcdefABCDEFxXL.+-") + 1;
+	bool hex = s->p[0] == '0' && (s->p[1] == 'x' || s->p[1] == 'X');
+	const char *what = NULL;
+
+	len = SD_MIN(len, (size_t)(s->end - s->p));
+	if (hex || (memchr(s->p, '.', len) == NULL &&
+	    memchr(s->p, 'e', len) == NULL && memchr(s->p, 'E', len) == NULL))
+		what = integer_complaint(s->p, len);
+	if (what != NULL)
+		complain(s, s->path.buf, what);
+	take(s, len);
+}
+
+static void
+scan_string(struct scan *s)
+{
+	const char *p = s->p + 1;
+
+	while (p < s->end && *p != '"') {
+		/* Would end the string early: admin\x00evil. */
+		if (str_starts(p, "\\x00"))
+			complain(s, s->path.buf, "a NUL in a string");
+		p += *p == '\\' && p + 1 < s->end ? 2 : 1;
+	}
+	take(s, (size_t)(p - s->p) + (p < s->end));
+}
+
+/* A comment that opens with skip characters. */
+static void
+scan_comment(struct scan *s, size_t skip, const char *close)
+{
+	size_t left = (size_t)(s->end - s->p);
+	const char *end = memmem(s->p + skip, left - skip, close,
+	    strlen(close));
+
+	take(s, end == NULL ? left : (size_t)(end - s->p) + strlen(close));
+}
+
+/* The file of an @include line, in memory of the caller; NULL: it is none. */
+static char *
+include_path(struct scan *s, size_t *len)
+{
+	const char *p = s->p, *end;
+
+	p += strspn(p, " \t");
+	if (!str_starts(p, "@include"))
+		return NULL;
+	p += strlen("@include");
+	p += strspn(p, " \t");
+	if (*p++ != '"' || (end = memchr(p, '"', (size_t)(s->end - p))) == NULL)
+		return NULL;
+	*len = (size_t)(end + 1 - s->p);
+	return xstrndup(p, (size_t)(end - p));
+}
+
+static void
+include(struct scan *s, const char *path)
+{
+	struct node from = { .source = s->source, .line = s->line };
+	struct scan inner = *s;
+	size_t len;
+	char *text;
+
+	if (s->files >= TREE_INCLUDES_MAX) {
+		give_up(s, "too many files that include each other");
+		return;
+	}
+	text = tree_slurp(s->t, path, &from, &inner.source, &len);
+	if (text == NULL) {
+		s->failed = true;
+		return;
+	}
+	inner.files++;
+	inner.p = text;
+	inner.end = text + len;
+	inner.line = 1;
+	begin_part(&inner);
+	scan_file(&inner);
+	OPENSSL_cleanse(text, len);
+	free(text);
+	/* All but the place in the text goes on where the other file ended. */
+	inner.source = s->source;
+	inner.p = s->p;
+	inner.end = s->end;
+	inner.line = s->line;
+	inner.files = s->files;
+	*s = inner;
+	begin_part(s);
+}
+
+/* What may stand at the start of a line only. */
+static void
+scan_line_start(struct scan *s)
+{
+	size_t len;
+	char *path = include_path(s, &len);
+
+	if (path == NULL)
+		return;
+	s->p += len;
+	include(s, path);
+	free(path);
+}
+
+static void
+scan_token(struct scan *s)
+{
+	char c = *s->p;
+
+	if (c == '"') {
+		scan_string(s);
+	} else if (c == '#') {
+		scan_comment(s, 1, "\n");
+	} else if (c == '/' && s->p[1] == '/') {
+		scan_comment(s, 2, "\n");
+	} else if (c == '/' && s->p[1] == '*') {
+		scan_comment(s, 2, "*/");
+	} else if ((c >= '0' && c <= '9') || c == '-' || c == '+') {
+		scan_number(s);
+	} else if (strchr(NAME_CHARS, c) != NULL) {
+		scan_word(s);
+	} else {
+		if (c == '{' || c == '(' || c == '[')
+			open_scope(s, c == '{');
+		else if ((c == '}' || c == ')' || c == ']') && s->nscopes > 1)
+			close_scope(s);
+		if (c == ',')
+			s->scopes[s->nscopes - 1].index++;
+		if (c == ',' || c == '=' || c == ':')
+			count_value(s);
+		if (s->p < s->end)
+			take(s, 1);
+	}
+}
+
+static void
+scan_file(struct scan *s)
+{
+	bool start = true;
+
+	while (s->p < s->end) {
+		if (start)
+			scan_line_start(s);
+		if (s->p >= s->end)
+			break;
+		start = *s->p == '\n' || *s->p == '#' ||
+		    (*s->p == '/' && s->p[1] == '/');
+		scan_token(s);
+	}
+}
+
+int
+libconfig_text_read(struct tree *t, const struct tree_source *src,
+    const char *text, size_t len, struct libconfig_text *out)
+{
+	struct scan s = { .t = t, .out = out, .source = src, .p = text,
+	    .end = text + len, .line = 1, .out_line = 1, .path = PATH_INIT };
+
+	memset(out, 0, sizeof(*out));
+	strbuf_init(&out->text, TREE_FILE_MAX);
+	open_scope(&s, true);
+	begin_part(&s);
+	scan_file(&s);
+	while (s.nscopes > 0)
+		close_scope(&s);
+	free(s.scopes);
+	strbuf_release(&s.path);
+	return s.failed ? E_CONFIG : 0;
+}
+
+void
+libconfig_text_release(struct libconfig_text *lt)
+{
+	strbuf_wipe(&lt->text);
+	free(lt->parts);
+	lt->parts = NULL;
+	lt->nparts = 0;
+}
+
+void
+libconfig_text_place(const struct libconfig_text *lt, unsigned line,
+    struct node *n)
+{
+	const struct libconfig_part *part = lt->parts;
+	size_t i;
+
+	for (i = 1; i < lt->nparts && lt->parts[i].first <= line; i++)
+		part = &lt->parts[i];
+	n->source = part->source;
+	n->line = part->line + (line > part->first ? line - part->first : 0);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of settings_rules.h. */
+#ifndef STAGEDOOR_RULES_PRIVATE_H
+#define STAGEDOOR_RULES_PRIVATE_H
+
+#include "tree.h"
+
+struct rules {
+	struct tree *tree;
+	const struct node *root;
+	struct strbuf path;
+};
+
+/* A problem with a key (or "") of the current path. */
+void rule_problem(struct rules *r, bool warning, const struct node *at,
+    const char *key, const char *what);
+/* Call rule for each element of a list, with the path of the element. */
+void rule_each(struct rules *r, const struct node *object, const char *key,
+    void (*rule)(struct rules *, const struct node *element));
+
+void rule_aws(struct rules *r);		/* rules_accounts.c */
+void rule_access(struct rules *r);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libconfig to a tree. Groups are objects, arrays and lists are lists; what
+ * is a list of pairs and what is a map is decided later, by the table of
+ * keys.
+ */
+#include "base.h"
+
+#include <libconfig.h>
+#include <openssl/crypto.h>
+
+#include "jsonscan.h"
+#include "libconfig_text.h"
+#include "settings.h"
+#include "tree.h"
+
+struct reader {
+	struct tree *tree;
+	const struct libconfig_text *text;
+};
+
+static struct node *read_setting(struct reader *r, config_setting_t *cs);
+
+/* Copies the string and wipes libconfig's own. */
+static struct node *
+read_string(struct reader *r, config_setting_t *cs)
+{
+	char *s = (char *)(uintptr_t)config_setting_get_string(cs);
+	struct node *n = node_new_string(r->tree, r->text->parts[0].source, 0,
+	    s, strlen(s));
+
+	OPENSSL_cleanse(s, strlen(s));
+	return n;
+}
+
+static bool
+read_members(struct reader *r, config_setting_t *cs, struct node *n)
+{
+	int i, len = config_setting_length(cs);
+	struct node *child;
+
+	for (i = 0; i < len; i++) {
+		config_setting_t *member = config_setting_get_elem(cs,
+		    (unsigned)i);
+		const char *name = config_setting_name(member);
+
+		if ((child = read_setting(r, member)) == NULL)
+			return false;
+		if (name != NULL)
+			node_add(n, name, child);
+		else
+			node_append(n, child);
+	}
+	return true;
+}
+
+static struct node *
+new_node(struct reader *r, config_setting_t *cs)
+{
+	const struct tree_source *src = r->text->parts[0].source;
+	struct tree *t = r->tree;
+	struct node *n;
+
+	switch (config_setting_type(cs)) {
+	case CONFIG_TYPE_STRING:
+		return read_string(r, cs);
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		n = node_new(t, src, 0, NODE_INTEGER);
+		if (n != NULL)
+			n->integer = config_setting_get_int64(cs);
+		return n;
+	case CONFIG_TYPE_FLOAT:
+		n = node_new(t, src, 0, NODE_NUMBER);
+		if (n != NULL)
+			n->number = config_setting_get_float(cs);
+		return n;
+	case CONFIG_TYPE_BOOL:
+		n = node_new(t, src, 0, NODE_BOOL);
+		if (n != NULL)
+			n->boolean = config_setting_get_bool(cs) != 0;
+		return n;
+	case CONFIG_TYPE_GROUP:
+		return node_new(t, src, 0, NODE_OBJECT);
+	default:
+		return node_new(t, src, 0, NODE_LIST);
+	}
+}
+
+/* A string may be any bytes in libconfig; ours are text. */
+static void
+check_text(struct reader *r, const config_setting_t *cs, const struct node *n)
+{
+	const char *p = n->string, *end = p + strlen(p);
+	const char *name = config_setting_name(cs);
+	size_t len;
+
+	for (; p < end; p += len)
+		if ((len = jsonscan_utf8(p, (size_t)(end - p))) == 0) {
+			tree_problem(r->tree, false, n, name ? name : "",
+			    "not UTF-8 text");
+			return;
+		}
+}
+
+/* Depth and numbers were bounded in libconfig_text.c. */
+static struct node *
+read_setting(struct reader *r, config_setting_t *cs)
+{
+	struct node *n = new_node(r, cs);
+
+	if (n == NULL)
+		return NULL;
+	libconfig_text_place(r->text, config_setting_source_line(cs), n);
+	if (n->type == NODE_STRING)
+		check_text(r, cs, n);
+	if (config_setting_is_aggregate(cs) && !read_members(r, cs, n)) {
+		node_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+static void
+report_syntax(struct tree *t, const struct libconfig_text *text,
+    const config_t *config)
+{
+	struct node at = { .line = 0 };
+
+	libconfig_text_place(text, (unsigned)config_error_line(config), &at);
+	tree_problem(t, false, &at, "", "%s here or just before; is a ; , = "
+	    "or quote missing?", config_error_text(config));
+}
+
+struct node *
+tree_parse_libconfig(struct tree *t, const struct tree_source *src, char *text,
+    size_t len)
+{
+	struct libconfig_text whole;
+	struct reader r = { .tree = t, .text = &whole };
+	struct node *root = NULL;
+	config_t config;
+
+	config_init(&config);
+	if (libconfig_text_read(t, src, text, len, &whole) != 0)
+		goto out;
+	if (config_read_string(&config, whole.text.buf))
+		root = read_setting(&r, config_root_setting(&config));
+	else
+		report_syntax(t, &whole, &config);
+ out:
+	config_destroy(&config);
+	libconfig_text_release(&whole);
+	return root;
+}
