@@ -91,6 +91,16 @@ use_location(const struct request *req, const struct cluster *c,
 	return 0;
 }
 
+static const char *
+without_last_slashes(struct arena *arena, const char *url)
+{
+	size_t len = strlen(url);
+
+	while (len > 0 && url[len - 1] == '/')
+		len--;
+	return arena_strndup(arena, url, len);
+}
+
 static int
 find_address(const struct request *req, const struct provider_call *call,
     struct access *out, struct err *err)
@@ -105,7 +115,7 @@ find_address(const struct request *req, const struct provider_call *call,
 		return err_set(err, E_CONFIG, "%s", c->broken);
 	out->up = c->upstream;
 	upstream_ref(out->up);
-	out->url = c->url;
+	out->url = without_last_slashes(req->arena, c->url);
 	out->base_path = c->base_path;
 	return 0;
 }

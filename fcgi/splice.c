@@ -48,9 +48,8 @@ splice_read(const struct object_list *list, const char *data, size_t len,
 		return E_PROTOCOL;
 	if (out->items.ptr == NULL)
 		return err_set(err, E_PROTOCOL, "it has no items");
-	if (is_null(out->items))	/* how Go writes an empty list */
-		out->items = (struct json_span){ NULL, 0 };
-	else if (out->items.ptr[0] != '[')
+	/* null is how Go writes an empty list */
+	if (!is_null(out->items) && out->items.ptr[0] != '[')
 		return err_set(err, E_PROTOCOL, "its items are no array");
 	if (list->custom && (!jsonscan_is_string(out->kind) ||
 	    out->kind.len == 2))
@@ -58,6 +57,8 @@ splice_read(const struct object_list *list, const char *data, size_t len,
 	out->any = has_elements(out->items);
 	out->changes = list->custom || list->secrets ||
 	    jsonscan_is(out->kind, "SecretList");
+	if (!out->any)		/* data need not live on */
+		out->items = out->kind = (struct json_span){ NULL, 0 };
 	return 0;
 }
 

@@ -13,7 +13,7 @@ struct object_list;
 struct strbuf;
 
 struct splice {
-	struct json_span items;	/* the array; ptr NULL: items was null */
+	struct json_span items;	/* the array; so below: NULL if it is empty */
 	struct json_span kind;	/* of the list */
 	bool any;		/* there is at least one item */
 	bool changes;		/* items do not go out as they came */
