@@ -150,7 +150,7 @@ int
 body_json(struct request *req, struct json_object **out,
     struct api_error *error)
 {
-	const char *type = request_header(req, "content-type");
+	const char *type = request_param(req, "CONTENT_TYPE");
 	size_t limit = req->rt->settings->limit_request_body;
 	struct strbuf body = STRBUF_INIT(limit);
 	struct err err = ERR_INIT;
