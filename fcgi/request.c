@@ -41,14 +41,24 @@ request_param_count(const struct request *req, const char *name)
 	return n;
 }
 
+/* Two headers have parameters of their own; nginx sends them twice. */
+static bool
+is_bare(const char *name)
+{
+	return strcasecmp(name, "content-type") == 0 ||
+	    strcasecmp(name, "content-length") == 0;
+}
+
 /* The value if the parameter is that header: "HTTP_X_Y=v" is "x-y". */
 static const char *
 value_of_header(const char *param, const char *name)
 {
-	if (str_starts(param, "HTTP_"))
-		param += 5;
-	else if (strncasecmp(name, "content-", 8) != 0)
+	bool http = str_starts(param, "HTTP_");
+
+	if (http == is_bare(name))
 		return NULL;
+	if (http)
+		param += 5;
 	for (; *name != '\0'; name++, param++) {
 		char c = *name;
 
@@ -107,6 +117,9 @@ request_headers(const struct request *req, size_t *n)
 	out = arena_alloc(req->arena, (count + 1) * sizeof(*out));
 	*n = 0;
 	for (p = req->params; *p != NULL; p++) {
+		if (str_starts(*p, "HTTP_CONTENT_TYPE=") ||
+		    str_starts(*p, "HTTP_CONTENT_LENGTH="))
+			continue;
 		if (str_starts(*p, "HTTP_") && strchr(*p, '=') != NULL)
 			header_of_param(req->arena, *p + 5, &out[(*n)++]);
 		else if (str_starts(*p, "CONTENT_TYPE=") &&
