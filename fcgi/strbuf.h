@@ -33,6 +33,11 @@ int strbuf_add_percent(struct strbuf *sb, const char *s, const char *keep);
 void strbuf_reset(struct strbuf *sb);
 /* Give the memory away (free() it); the strbuf is empty again. */
 char *strbuf_detach(struct strbuf *sb, size_t *len);
+/*
+ * Hidden: libconfig 1.5 exports a function of this very name and calls it
+ * through the dynamic linker, which would take ours instead.
+ */
+__attribute__((visibility("hidden")))
 void strbuf_release(struct strbuf *sb);
 /* Release after cleansing: for buffers that held a secret. */
 void strbuf_wipe(struct strbuf *sb);
