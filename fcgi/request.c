@@ -120,9 +120,6 @@ request_headers(const struct request *req, size_t *n)
 		if (str_starts(*p, "HTTP_CONTENT_TYPE=") ||
 		    str_starts(*p, "HTTP_CONTENT_LENGTH="))
 			continue;
-		if (str_starts(*p, "HTTP_CONTENT_TYPE=") ||
-		    str_starts(*p, "HTTP_CONTENT_LENGTH="))
-			continue;
 		if (str_starts(*p, "HTTP_") && strchr(*p, '=') != NULL)
 			header_of_param(req->arena, *p + 5, &out[(*n)++]);
 		else if (str_starts(*p, "CONTENT_TYPE=") &&
