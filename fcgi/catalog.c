@@ -250,12 +250,10 @@ static int
 lookup_read(void *ctx, struct arena *arena, struct entity *out,
     struct err *err)
 {
-	static const char *const headers[] = { "Accept: application/json",
-	    NULL };
 	const struct lookup *l = ctx;
 	struct strbuf path = STRBUF_INIT(STRBUF_UNLIMITED);
 	struct fetch f = { .up = l->catalog->up, .cred = l->cred,
-	    .headers = headers, .limit = CATALOG_ANSWER_MAX };
+	    .limit = CATALOG_ANSWER_MAX };
 	int r;
 
 	strbuf_addstr(&path, "/entities/by-name/");

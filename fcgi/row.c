@@ -12,13 +12,6 @@
 #include "runtime.h"
 #include "settings.h"
 
-/* What a cluster is asked with, beside the credential. */
-static const char *const list_headers[] = {
-	"Accept: application/json",
-	"Content-Type: application/json",
-	NULL,
-};
-
 static void
 group_make(struct fetch_group *group, struct row *row, size_t n)
 {
@@ -34,7 +27,6 @@ fetch_make(struct fetch *f, const struct row *row, const char *target,
 	f->up = row->access.up;
 	f->cred = &row->access.cred;
 	f->path = target;
-	f->headers = list_headers;
 	f->limit = limit;
 }
 
