@@ -29,6 +29,7 @@ my %OURS = (
 		return defined $got && !ref $got && $got ne '';
 	},
 	'sum of requests' => \&_is_sum,
+	'rows with errors instead of an error' => \&_is_rows,
 );
 
 sub new {
@@ -126,6 +127,16 @@ sub _object {
 	my ($difference, $steps) = @_;
 	my $value = $difference->{around}[$steps];
 	return ref $value eq 'HASH' ? $value : {};
+}
+
+sub _is_rows {
+	my ($difference) = @_;
+	return 1 if $difference->{part} eq 'body.error'
+	    && $difference->{absent};
+	my $rows = $difference->{got};
+	return 0 if $difference->{part} ne 'body.items'
+	    || ref $rows ne 'ARRAY' || !@$rows;
+	return @$rows == grep { @{$_->{errors}} } @$rows;
 }
 
 # Is a pod's requestTotal the sum of what its containers request?
