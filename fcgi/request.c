@@ -212,13 +212,17 @@ init_length(struct request *req, struct err *err)
 	const char *te = request_param(req, "HTTP_TRANSFER_ENCODING");
 	char *end;
 
-	req->length = te != NULL && strcasestr(te, "chunked") ? -1 : 0;
-	if (s == NULL || *s == '\0')
-		return 0;
-	errno = 0;
-	req->length = strtoll(s, &end, 10);
-	if (errno != 0 || *end != '\0' || *s < '0' || *s > '9')
-		return err_set(err, E_INPUT, "bad Content-Length");
+	req->length = 0;
+	if (s != NULL && *s != '\0') {
+		errno = 0;
+		req->length = strtoll(s, &end, 10);
+		if (errno != 0 || *end != '\0' || *s < '0' || *s > '9')
+			return err_set(err, E_INPUT, "bad Content-Length");
+	}
+	/* What came in chunks goes on in chunks, though nginx counts them
+	   where it has read them all before it asks us. */
+	if (te != NULL && strcasestr(te, "chunked") != NULL)
+		req->length = -1;
 	return 0;
 }
 
