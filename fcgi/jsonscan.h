@@ -63,6 +63,12 @@ struct json_span jsonscan_get(struct json_span object, const char *name);
 /* Several at once, in one walk. False, and all NULL, if it is no object. */
 bool jsonscan_pick(struct json_span object, const struct json_pick *picks,
     size_t n);
+/*
+ * The next element and members of it, in one walk: all NULL if it is no
+ * object. value is the whole element. False at the end of the array.
+ */
+bool jsonscan_element_pick(struct jsonscan *it, struct json_span *value,
+    const struct json_pick *picks, size_t n);
 /* Is the span the string s? Understands escapes. */
 bool jsonscan_is(struct json_span value, const char *s);
 bool jsonscan_is_string(struct json_span value);

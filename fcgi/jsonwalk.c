@@ -17,21 +17,42 @@ after_space(const char *p, const char *end)
 	return p;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * The high bit of each byte of w that is a quote or a backslash. One above a
+ * byte that is marked rightly may be marked too, never one below.
+ */
+static inline uint64_t
+string_ends(uint64_t w)
+{
+	uint64_t quote = w ^ EACH('"'), slash = w ^ EACH('\\');
+
+	return (((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash)) &
+	    EACH(0x80);
+}
+
 /* p is at the opening quote. */
-static const char *
+static inline const char *
 after_string(const char *p, const char *end)
 {
-	const char *slash;
+	uint64_t w, found;
 
 	for (p++; p < end; p++) {
-		p = memchr(p, '"', (size_t)(end - p));
-		if (p == NULL)
+		while (end - p >= 8) {
+			memcpy(&w, p, 8);
+			if ((found = string_ends(w)) == 0) {
+				p += 8;
+				continue;
+			}
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+			p += __builtin_ctzll(found) >> 3;
+#endif
 			break;
-		/* an even run of backslashes before it escapes only itself */
-		for (slash = p; slash[-1] == '\\'; slash--)
-			;
-		if ((p - slash) % 2 == 0)
+		}
+		if (p < end && *p == '"')
 			return p + 1;
+		p += p < end && *p == '\\';	/* and what it escapes */
 	}
 	return end;
 }
@@ -147,22 +168,59 @@ jsonscan_get(struct json_span object, const char *name)
 	return found;
 }
 
-bool
-jsonscan_pick(struct json_span object, const struct json_pick *picks,
-    size_t n)
+/* Walk over members to the closing brace. */
+static void
+pick_members(struct jsonscan *it, const struct json_pick *picks, size_t n)
 {
 	struct json_span key, value;
-	struct jsonscan it;
+	size_t i;
+
+	while (jsonscan_member(it, &key, &value))
+		for (i = 0; i < n; i++)
+			if (jsonscan_is(key, picks[i].name))
+				*picks[i].value = value;
+}
+
+static void
+picks_clear(const struct json_pick *picks, size_t n)
+{
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		*picks[i].value = (struct json_span){ NULL, 0 };
+}
+
+bool
+jsonscan_pick(struct json_span object, const struct json_pick *picks,
+    size_t n)
+{
+	struct jsonscan it;
+
+	picks_clear(picks, n);
 	if (!jsonscan_begin(&it, object, '{'))
 		return false;
-	while (jsonscan_member(&it, &key, &value))
-		for (i = 0; i < n; i++)
-			if (jsonscan_is(key, picks[i].name))
-				*picks[i].value = value;
+	pick_members(&it, picks, n);
+	return true;
+}
+
+bool
+jsonscan_element_pick(struct jsonscan *it, struct json_span *value,
+    const struct json_pick *picks, size_t n)
+{
+	struct jsonscan inside = *it;
+
+	picks_clear(picks, n);
+	if (!advance(it))
+		return false;
+	if (*it->p != '{') {
+		*value = take(it);
+		return true;
+	}
+	value->ptr = it->p;
+	inside.p = it->p + 1;
+	pick_members(&inside, picks, n);
+	it->p = inside.p + 1;
+	value->len = (size_t)(it->p - value->ptr);
 	return true;
 }
 

@@ -104,8 +104,8 @@ pods_read(struct pods *pods, struct json_span items, struct arena *arena)
 	memset(pods, 0, sizeof(*pods));
 	if (!jsonscan_begin(&it, items, '['))
 		return;
-	while (jsonscan_element(&it, &pod.object)) {
-		jsonscan_pick(pod.object, parts, ARRAY_LEN(parts));
+	while (jsonscan_element_pick(&it, &pod.object, parts,
+	    ARRAY_LEN(parts))) {
 		if (!jsonscan_pick(metadata, names, ARRAY_LEN(names)))
 			continue;
 		found = namespace_index(pods, namespace, ns, arena);
@@ -145,8 +145,7 @@ pod_metrics_read(struct pod_metrics *m, struct json_span items)
 	memset(m, 0, sizeof(*m));
 	if (!jsonscan_begin(&it, items, '['))
 		return;
-	while (jsonscan_element(&it, &item)) {
-		jsonscan_pick(item, parts, ARRAY_LEN(parts));
+	while (jsonscan_element_pick(&it, &item, parts, ARRAY_LEN(parts))) {
 		one.name = jsonscan_get(metadata, "name");
 		if (!jsonscan_is_string(one.name))
 			continue;
@@ -179,12 +178,15 @@ metrics_of(const struct pod_metrics *m, const struct pod *pod,
 	found = bsearch(&key, m->items, m->n, sizeof(*m->items), metric_cmp);
 	if (found == NULL || !jsonscan_begin(&it, found->containers, '['))
 		return 0;
-	while (n < max && jsonscan_element(&it, &item)) {
+	while (n < max) {
 		const struct json_pick parts[] = {
 			{ "name", &out[n].name }, { "usage", &out[n].usage },
 		};
 
-		n += jsonscan_pick(item, parts, ARRAY_LEN(parts));
+		if (!jsonscan_element_pick(&it, &item, parts,
+		    ARRAY_LEN(parts)))
+			break;
+		n++;
 	}
 	return n;
 }
@@ -238,21 +240,16 @@ struct both {
 	struct usage cpu, memory;
 };
 
-/* What one container of a pod's spec asks for; its name into name. */
+/* What the resources of one container of a pod's spec ask for. */
 static void
-container_read(struct json_span container, struct json_span *name,
-    struct both *out)
+resources_read(struct json_span resources, struct both *out)
 {
-	struct json_span resources, requests, limits;
-	const struct json_pick parts[] = {
-		{ "name", name }, { "resources", &resources },
-	};
+	struct json_span requests, limits;
 	const struct json_pick sides[] = {
 		{ "requests", &requests }, { "limits", &limits },
 	};
 
 	memset(out, 0, sizeof(*out));
-	jsonscan_pick(container, parts, ARRAY_LEN(parts));
 	jsonscan_pick(resources, sides, ARRAY_LEN(sides));
 	read_quantities(requests, &out->cpu.request, &out->memory.request);
 	read_quantities(limits, &out->cpu.limit, &out->memory.limit);
@@ -292,7 +289,10 @@ containers_add(struct strbuf *sb, const struct pod *pod,
 {
 	struct container_metric metrics[POD_CONTAINERS_MAX];
 	const struct container_metric *metric;
-	struct json_span container, name;
+	struct json_span container, name, resources;
+	const struct json_pick parts[] = {
+		{ "name", &name }, { "resources", &resources },
+	};
 	struct jsonscan it;
 	struct both use;
 	size_t n;
@@ -300,8 +300,9 @@ containers_add(struct strbuf *sb, const struct pod *pod,
 	if (!jsonscan_begin(&it, jsonscan_get(pod->spec, "containers"), '['))
 		return;
 	n = metrics_of(m, pod, metrics, ARRAY_LEN(metrics));
-	while (jsonscan_element(&it, &container)) {
-		container_read(container, &name, &use);
+	while (jsonscan_element_pick(&it, &container, parts,
+	    ARRAY_LEN(parts))) {
+		resources_read(resources, &use);
 		metric = metric_named(metrics, n, name);
 		if (metric != NULL) {
 			read_quantities(metric->usage, &use.cpu.current,

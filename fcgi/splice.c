@@ -24,14 +24,17 @@ span_add(struct strbuf *sb, struct json_span s)
 	strbuf_add(sb, s.ptr, s.len);
 }
 
+/* Is there anything but white space between the brackets? */
 static bool
 has_elements(struct json_span array)
 {
-	struct json_span first;
-	struct jsonscan it;
+	const char *p = array.ptr + 1;
 
-	return jsonscan_begin(&it, array, '[') &&
-	    jsonscan_element(&it, &first);
+	if (array.ptr[0] != '[')
+		return false;
+	while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
+		p++;
+	return *p != ']';
 }
 
 int

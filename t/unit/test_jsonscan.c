@@ -198,6 +198,38 @@ walks_objects_and_arrays(void **state UNUSED)
 }
 
 static void
+walks_over_escapes_at_every_offset(void **state UNUSED)
+{
+	static const char *const escapes[] = { "\\\"", "\\\\", "\\n",
+	    "\\u0022", "\\\\\\\"", "\xc3\xa9" };
+	char text[64];
+	struct json_span first, second, picked;
+	const struct json_pick picks[] = { { "k", &picked } };
+	struct jsonscan it;
+	size_t i, at;
+
+	for (i = 0; i < ARRAY_LEN(escapes); i++) {
+		for (at = 0; at < 20; at++) {
+			snprintf(text, sizeof(text),
+			    "[{\"k\":\"%.*s%s%.*s\"},[2]]", (int)at,
+			    "xxxxxxxxxxxxxxxxxxxx", escapes[i], 20 - (int)at,
+			    "yyyyyyyyyyyyyyyyyyyy");
+			assert_int_equal(check(text, strlen(text), NULL), 0);
+			jsonscan_begin(&it, span(text), '[');
+			assert_true(jsonscan_element_pick(&it, &first, picks,
+			    1));
+			assert_true(jsonscan_element(&it, &second));
+			assert_int_equal(first.len, strlen(text) - 6);
+			assert_int_equal(picked.len, first.len - 6);
+			assert_memory_equal(second.ptr, "[2]", 3);
+			assert_false(jsonscan_element_pick(&it, &first, picks,
+			    1));
+			assert_null(picked.ptr);
+		}
+	}
+}
+
+static void
 gets_the_last_of_a_name(void **state UNUSED)
 {
 	struct json_span o = span("{\"a\":1,\"b\":{\"a\":2},\"\\u0061\":3}");
@@ -255,6 +287,7 @@ main(void)
 		cmocka_unit_test(bounds_the_depth),
 		cmocka_unit_test(picks_members_in_one_pass),
 		cmocka_unit_test(walks_objects_and_arrays),
+		cmocka_unit_test(walks_over_escapes_at_every_offset),
 		cmocka_unit_test(gets_the_last_of_a_name),
 		cmocka_unit_test(compares_and_decodes_strings),
 	};
