@@ -13,6 +13,8 @@
 #include "route.h"
 
 #define FCGI_ABORT_REQUEST 2	/* FastCGI specification, section 5.4 */
+#define LINGER_S 2
+#define LINGER_BYTES ((size_t)16 * 1024 * 1024)
 
 struct conn {
 	FCGX_Request fx;
@@ -106,17 +108,37 @@ fcgi_init(void)
 }
 
 /*
- * Is the body read to its end, so that the next request may follow? A body
- * that nobody wanted is not waited for: its connection is closed.
+ * Read the end of the body, where only that is left: Apache sends it in a
+ * write of its own, and fails the request if the connection is gone by then.
  */
-static bool
-input_finished(struct conn *conn)
+static void
+finish_input(struct conn *conn)
 {
 	char trash;
 
-	if (!conn->ended && conn->left > 0)
-		return false;
-	return conn->ended || carrier_read(conn, &trash, 1) == 0;
+	if (!conn->ended && conn->left <= 0 &&
+	    carrier_read(conn, &trash, 1) > 0)
+		conn->left = INT64_MAX;		/* more than announced */
+}
+
+/*
+ * The answer is out, but the body that nobody wanted still comes: take some
+ * of it, so that the web server reads our answer before it sees us close.
+ */
+static void
+linger(struct conn *conn)
+{
+	static const struct timeval patience = { .tv_sec = LINGER_S };
+	int fd = conn->fx.ipcFd;
+	size_t total = 0;
+	char trash[16384];
+	ssize_t n;
+
+	shutdown(fd, SHUT_WR);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (total < LINGER_BYTES &&
+	    (n = recv(fd, trash, sizeof(trash), 0)) > 0)
+		total += (size_t)n;
 }
 
 static int64_t
@@ -153,7 +175,7 @@ fcgi_serve(int fd, struct runtime *rt)
 {
 	struct conn conn = { .ended = false };
 	FCGX_Request *fx = &conn.fx;
-	bool keep;
+	bool whole, keep;
 
 	/* With no socket to accept from, libfcgi gives up on a bad request
 	   instead of waiting for another connection. */
@@ -163,18 +185,23 @@ fcgi_serve(int fd, struct runtime *rt)
 	if (FCGX_Accept_r(fx) != 0)
 		return FCGI_CLOSED;
 	conn.left = announced_length(fx);
-	keep = handle(&conn, rt);
-	if (!keep) {
+	finish_input(&conn);
+	whole = handle(&conn, rt);
+	if (whole && !conn.ended) {
+		FCGX_FFlush(fx->out);
+		finish_input(&conn);
+	} else if (!whole) {
 		/* No end of the request follows, so that nobody takes the
 		   answer for a whole one. */
 		FCGX_FFlush(fx->out);
 		shutdown(fd, SHUT_RDWR);
 	}
-	keep = keep && fx->keepConnection;
+	keep = whole && fx->keepConnection && conn.ended;
 	/* Closing the output ends the request for the web server. */
 	keep &= FCGX_FClose(fx->err) == 0;
 	keep &= FCGX_FClose(fx->out) == 0;
-	keep = keep && input_finished(&conn);
+	if (whole && !conn.ended)
+		linger(&conn);
 	fx->ipcFd = -1;
 	FCGX_Free(fx, 0);
 	return keep ? FCGI_KEEP : FCGI_CLOSE;
