@@ -47,6 +47,15 @@ io_gone(void *ctx)
 	return req->carrier->gone(req->carrier_ctx);
 }
 
+/* Where a location of the site's own forgot to turn buffering off. */
+static bool
+behind_nginx(const struct request *req)
+{
+	const char *server = request_param(req, "SERVER_SOFTWARE");
+
+	return server != NULL && str_starts(server, "nginx");
+}
+
 static int
 io_head(void *ctx, int status, const struct header *headers, size_t n)
 {
@@ -54,14 +63,19 @@ io_head(void *ctx, int status, const struct header *headers, size_t n)
 	size_t i;
 
 	response_start(req, status);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		/* Apache takes that for its own command, to go elsewhere. */
+		if (status == 200 &&
+		    strcasecmp(headers[i].name, "location") == 0)
+			continue;
 		if (proxy_header_back(headers, n, i))
 			response_header(req, headers[i].name,
 			    headers[i].value);
+	}
 	if (status != 204 && status != 304)
 		response_header(req, "Vary", "Accept-Encoding");
-	/* nginx passes each piece on as it comes. */
-	response_header(req, "X-Accel-Buffering", "no");
+	if (behind_nginx(req))
+		response_header(req, "X-Accel-Buffering", "no");
 	return response_body(req);
 }
 
