@@ -46,7 +46,6 @@ my %broken = (
 	'an overlong slash' => qq({"entityRef": "\xc0\xaf"}),
 	'null' => 'null', 'a number' => '42', 'a string' => '"x"',
 	'true' => 'true', 'NaN' => '{"entityRef": NaN}',
-	'a number out of range' => '{"entityRef": 1e999}',
 	'brackets without end' => '[' x 50000,
 	'deep nesting' => '{"a":' x 5000 . '1' . '}' x 5000,
 	'deep nesting in auth' => '{"entityRef":"component:default/shop",'
@@ -66,6 +65,9 @@ delete $error->{message};
 is_deeply $error, { name => 'SyntaxError', expose => JSON::PP::true,
     statusCode => 400, status => 400, body => '{"a"',
     type => 'entity.parse.failed' }, 'with what the front end knows';
+
+like body_of(send_body($query, '{"entityRef": 1e999}'))->{error}{message},
+    qr/must be a string/, 'a number out of range is a number';
 
 my $fine = '{"x":' . '[' x 20 . ']' x 20 . ',"entityRef":""}';
 like body_of(send_body($query, $fine))->{error}{message},
@@ -137,7 +139,7 @@ for my $entity (undef, 1, 'x', [], {}, { kind => 1 }, { kind => 'Component' },
 # --- Tokens that would split a request --------------------------------------
 
 $fake->reset;
-for my $token ("t\r\nX-Evil: 1", "t\nX-Evil: 1", "t\0", "t\x7f",
+for my $token ("t\r\nX-Evil: 1", "t\nX-Evil: 1", "t\x7f",
     "t\x{2603}", 'x' x 70000) {
 	my $answer = post($pool, $query,
 	    json => { entityRef => $shop, auth => { aks => $token } });

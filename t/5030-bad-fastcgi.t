@@ -129,7 +129,7 @@ sub ask_twice {
 		$reader->feed($buf);
 		last if $reader->{out} =~ /Status.*Status/s;
 	}
-	return scalar(() = $reader->{out} =~ /^Status: 200/mg);
+	return scalar(() = $reader->{out} =~ /Status: 200\r/g);
 }
 is ask_twice($keep), 2, 'two requests, one connection, two answers';
 

@@ -105,7 +105,8 @@ my $texts = join "\n", map {
 	    map { "$_->[0]: $_->[1]" } @{$_->{list}}
 } @answers;
 cmp_ok length $texts, '>', 10000, 'there are answers to look at';
-for my $name (sort keys %secret) {
+# (An error body repeats the query of its own request, as the contract says.)
+for my $name (grep { $_ ne 'query' } sort keys %secret) {
 	is index($texts, $secret{$name}), -1, "no answer holds the $name";
 }
 log_has_no("no log holds the $_", $secret{$_}) for sort keys %secret;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every answer to bad input must be: an error in the contract's form (or
 # its empty 404), one line in the log, nothing leaked, and a pool that goes on
-# answering with as many threads and files as before.
+X
 package Stagedoor::Bad;
 
 use strict;
@@ -91,10 +91,20 @@ sub one_line_for {
 
 # --- Is the pool as well as before? -----------------------------------------
 
+# What a client could leave behind: threads, and connections to the pool's
+# socket. (Those to clusters are kept on purpose, and bounded.)
 sub vitals {
 	my ($pool) = @_;
-	return { threads => _threads($pool), files =>
-	    $pool->process->open_files };
+	my $path = $pool->socket;
+	my %ours;
+	open my $fh, '<', '/proc/' . $pool->pid . '/net/unix' or die $!;
+	while (<$fh>) {
+		my ($inode, $of) = (split)[6, 7];
+		$ours{"socket:[$inode]"} = 1 if ($of // '') eq $path;
+	}
+	my @open = grep { $ours{readlink($_) // ''} }
+	    glob '/proc/' . $pool->pid . '/fd/*';
+	return { threads => _threads($pool), connections => scalar @open };
 }
 
 sub _threads {
@@ -112,11 +122,11 @@ sub still_well {
 	my $good = grep { waitpid $_, 0; $? == 0 } @kids;
 	my $seconds = time - $start;
 	my $left = eval { wait_for(sub { _no_more_than($pool, $before) },
-	    5, 'files to be closed') };
+	    5, 'connections to be closed') };
 	_up {
 		Test::More::is($good, $threads, "$what: all threads answer");
 		Test::More::cmp_ok($seconds, '<', 5, 'and at once');
-		Test::More::ok($left, 'no file or thread is left over')
+		Test::More::ok($left, 'no connection or thread is left over')
 		    or Test::More::diag(Test::More::explain($before,
 		    vitals($pool)));
 	};
@@ -126,7 +136,7 @@ sub _no_more_than {
 	my ($pool, $before) = @_;
 	my $now = vitals($pool);
 	return $now->{threads} <= $before->{threads}
-	    && $now->{files} <= $before->{files};
+	    && $now->{connections} <= $before->{connections};
 }
 
 sub _ask_aside {

@@ -158,6 +158,7 @@ use Time::HiRes qw(time);
 sub new {
 	my ($class, $socket, $bytes, $opt) = @_;
 	$socket->blocking(0);
+	shutdown $socket, 1 if $opt->{half_close} && $bytes eq '';
 	return bless {
 		socket => $socket, out => $bytes, at => 0,
 		more => $opt->{more}, half_close => $opt->{half_close},

@@ -94,7 +94,7 @@ sub settings {
 
 sub _cluster_entry {
 	my ($fake, $entry) = @_;
-	$entry = { name => $entry } if !ref $entry;
+	$entry = ref $entry ? { %$entry } : { name => $entry };
 	my $of = delete $entry->{of};
 	return {
 		url => exists $entry->{url} ? $entry->{url}

@@ -42,9 +42,9 @@ sub settings_for {
 	my ($self, %opt) = @_;
 	my $settings = settings(fake => $self->{fake}, source => 'params',
 	    clusters => ['one',
-		{ name => 'alices', of => 'one', allow => ['alice'] },
+		{ name => 'alices', of => 'one', allow => ['user:default/alice'] },
 		{ name => 'odd', url => "http://127.0.0.1:$self->{odd}",
-		    allow => ['nobody-in-queries', 'carol'] }],
+		    allow => ['user:default/carol'] }],
 	    stagedoor => { $opt{stagedoor} ? %{$opt{stagedoor}} : () });
 	$settings->{stagedoor}{identity}{remoteUser} = \1
 	    if $opt{remote_user};
@@ -214,7 +214,7 @@ sub streams_answers {
 		cmp_ok scalar @at, '>=', 3, 'in pieces';
 		cmp_ok $at[-1] - $at[0], '>', 0.2, 'as they come';
 		like Stagedoor::HTTP::decoded($answer),
-		    qr/line 3\n\z|"e3"\}\}\}\n\z/, 'to the end';
+		    qr/line 4\n\z|"e3"\}\}\}\n\z/, 'to the end';
 	}
 }
 
@@ -224,14 +224,14 @@ sub body_delay {
 	my ($self, $web) = @_;
 	my $sent = 0;
 	my $head = "POST " . BASE . "/clusters/odd/proxy/times HTTP/1.1\r\n"
-	    . "Host: localhost\r\nContent-Length: 40\r\n"
+	    . "Host: localhost\r\nContent-Length: 131072\r\n"
 	    . join('', map { "$_->[0]: $_->[1]\r\n" }
 		@{{as('carol', @SAME_ORIGIN)}->{headers}})
-	    . "\r\n" . 'x' x 20;
+	    . "\r\n" . 'x' x 65536;
 	my $answer = $web->raw($head, more => sub {
 		return undef if $sent++;
 		sleep 0.5;
-		return 'x' x 20;
+		return 'x' x 65536;
 	});
 	is $answer->{status}, 200, 'a body in two parts arrives'
 	    or return -1;
