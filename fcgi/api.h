@@ -10,8 +10,10 @@ struct request;
 
 int api_clusters(struct request *req);		/* GET /clusters */
 int api_services(struct request *req);		/* POST /services/:id */
-int api_workloads(struct request *req);	/* POST /resources/workloads/query */
-int api_custom(struct request *req);		/* POST /resources/custom/query */
+/* POST /resources/workloads/query */
+int api_workloads(struct request *req);
+/* POST /resources/custom/query */
+int api_custom(struct request *req);
 /* /proxy and what follows, /clusters/NAME/proxy and what follows. */
 int api_proxy(struct request *req);
 int api_cluster_proxy(struct request *req);

@@ -28,7 +28,7 @@ int jsonscan_check(const char *data, size_t len, struct err *err);
 /* A member of the outermost object, noted while the text is checked. */
 struct json_pick {
 	const char *name;
-	struct json_span *value;	/* the last of that name; ptr NULL: none */
+	struct json_span *value;	/* the last of that name, or NULL */
 };
 struct json_rules {
 	unsigned depth;		/* containers in containers, at most */
