@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every answer to bad input must be: an error in the contract's form (or
 # its empty 404), one line in the log, nothing leaked, and a pool that goes on
-X
+# answering with as many threads and connections as before.
 package Stagedoor::Bad;
 
 use strict;
