@@ -283,8 +283,7 @@ catalog_entity(struct request *req, const struct entity_ref *ref,
 	struct catalog *c = req->rt->catalog;
 	struct credential cred = CREDENTIAL_INIT;
 	struct lookup l = { .catalog = c, .ref = ref, .cred = &cred };
-	struct catalog_reader reader = { lookup_read, &l };
-	unsigned char key[CATALOG_KEY_LEN];
+	struct catalog_reader reader = { .read = lookup_read, .ctx = &l };
 	int r;
 
 	if (c->up == NULL)
@@ -294,10 +293,10 @@ catalog_entity(struct request *req, const struct entity_ref *ref,
 	    is_dots(ref->name))
 		return err_set(err, E_NOTFOUND, "no such entity");
 	take_token(c, req, &cred);
-	make_key(c, &cred, ref, key);
+	make_key(c, &cred, ref, reader.key);
 	/* a shared reading does not end with one client */
 	l.gone_fd = c->settings->catalog_fresh > 0 ? -1 : req->fd;
-	r = catalog_cache_get(c->cache, key, &reader, req->arena, out, err);
+	r = catalog_cache_get(c->cache, &reader, req->arena, out, err);
 	credential_release(&cred);
 	return r;
 }

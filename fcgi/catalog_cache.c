@@ -127,10 +127,10 @@ slot_find(struct catalog_cache *c, struct reading **slot,
 
 int
 catalog_cache_get(struct catalog_cache *c,
-    const unsigned char key[CATALOG_KEY_LEN],
     const struct catalog_reader *reader, struct arena *arena,
     struct entity *out, struct err *err)
 {
+	const unsigned char *key = reader->key;
 	struct reading **slot = &c->slots[(key[0] << 8 | key[1]) %
 	    CATALOG_SLOTS];
 	struct reading *rd = NULL;

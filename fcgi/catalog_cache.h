@@ -22,20 +22,21 @@ struct catalog_cache;
 struct catalog_cache *catalog_cache_new(double fresh);
 void catalog_cache_free(struct catalog_cache *c);	/* NULL is fine */
 
-/* How an entity is read; called without a lock. Strings go to the arena. */
+/* What is wanted, and how it is read; read is called without a lock. */
 struct catalog_reader {
+	unsigned char key[CATALOG_KEY_LEN];
+	/* Strings go to the arena. 0 or E_*. */
 	int (*read)(void *ctx, struct arena *arena, struct entity *out,
 	    struct err *err);
 	void *ctx;
 };
 
 /*
- * The entity of that key, read or kept. Strings go to the caller's arena.
- * 0 or what the reader returned; failures are shared by those who wait for
- * them, and not kept. Any thread.
+ * The entity of the reader's key, read or kept. Strings go to the caller's
+ * arena. 0 or what the reader returned; failures are shared by those who
+ * wait for them, and not kept. Any thread.
  */
 int catalog_cache_get(struct catalog_cache *c,
-    const unsigned char key[CATALOG_KEY_LEN],
     const struct catalog_reader *reader, struct arena *arena,
     struct entity *out, struct err *err);
 

@@ -52,15 +52,14 @@ static int
 get(struct catalog_cache *c, unsigned char key, struct source *s,
     const char *want)
 {
-	unsigned char full[CATALOG_KEY_LEN] = { 0 };
-	struct catalog_reader reader = { source_read, s };
+	struct catalog_reader reader = { .read = source_read, .ctx = s };
 	struct arena *arena = arena_new();
 	struct entity e = { 0 };
 	struct err err = ERR_INIT;
 	int r;
 
-	full[CATALOG_KEY_LEN - 1] = key;	/* all in one slot */
-	r = catalog_cache_get(c, full, &reader, arena, &e, &err);
+	reader.key[CATALOG_KEY_LEN - 1] = key;	/* all in one slot */
+	r = catalog_cache_get(c, &reader, arena, &e, &err);
 	if (r == 0)
 		assert_string_equal(e.name, want);
 	else

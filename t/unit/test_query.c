@@ -77,7 +77,7 @@ static struct cluster *cluster_list[] = { &clusters[0], &clusters[1] };
 static const char *types[] = { "pods", "secrets" };
 static char catalog_url[64], urls[2][64];
 
-/* --- A request whose answer is kept ---------------------------------------- */
+/* --- A request whose answer is kept --------------------------------------- */
 
 static struct strbuf answer = STRBUF_INIT(STRBUF_UNLIMITED);
 static const char *to_read;
@@ -159,7 +159,7 @@ use(const struct double_answer *a, const struct double_answer *b)
 	double_reset(&two, b);
 }
 
-/* --- The set-up ------------------------------------------------------------ */
+/* --- The set-up ----------------------------------------------------------- */
 
 static void
 make_cluster(struct cluster *c, const char *name, struct http_double *d,
@@ -240,7 +240,7 @@ reset(void **state UNUSED)
 	return 0;
 }
 
-/* --- The tests ------------------------------------------------------------- */
+/* --- The tests ------------------------------------------------------------ */
 
 #define SHOP "{\"entityRef\":\"component:default/shop\"}"
 #define ONE "{\"entityRef\":\"component:default/one\"}"
