@@ -209,6 +209,26 @@ for my $length ('-1', 'x', '1e3', '99999999999999999999999', '0x10') {
 refused_is(send_body($query, padded(100), length => 50),
     'a body that is longer than said is cut');
 
+# --- Through nginx, which does not keep bodies for us -----------------------
+
+SKIP: {
+	skip_one('no nginx'), last SKIP if !have_program('nginx');
+	my $web = nginx(pool => $pool);
+	my %json = (headers => { 'Content-Type' => 'application/json' });
+	for my $size ($limit + 1, 1_000_000, 30_000_000) {
+		error_is(post($web, $query, %json, body => padded($size)), 413,
+		    'PayloadTooLargeError', "nginx: $size bytes are refused,"
+		    . ' and who sent them is told');
+	}
+	error_is(post($web, $query, %json, body => padded($limit + 1),
+	    chunked => 1), 413, 'PayloadTooLargeError', 'nginx: in chunks');
+	error_is(post($web, $query, %json, body => padded(3_000_000) . '}'),
+	    413, 'PayloadTooLargeError', 'nginx: whatever is in them');
+	is get($web, '/clusters', headers => { 'Content-Type' => 'text/plain' },
+	    body => 'x' x 500_000)->{status}, 200, 'nginx: a body with a GET';
+	$web->stop;
+}
+
 # --- Log, leaks and life ----------------------------------------------------
 
 my $secret = 'the-secret-of-this-request';
