@@ -26,7 +26,9 @@ my $pool = pool(settings => settings(
 ));
 my $port = free_port();
 my ($certificate, $certificate_key) = $cluster->web_certificate;
-my $web = nginx(pool => $pool, http => <<"END");
+Stagedoor::Nginx->start_bare(name => 'nginx', port => $port,
+	includes => $pool->socket, http => <<"END");
+	include stagedoor/stagedoor.conf;
 	server {
 		listen 127.0.0.1:$port ssl http2;
 		ssl_certificate $certificate;
