@@ -147,6 +147,40 @@ sorts_pods_by_namespace(void **state UNUSED)
 	pods_release(&pods);
 }
 
+/* Whatever the order of the metrics, each pod finds its own. */
+static void
+finds_metrics_in_any_order(void **state UNUSED)
+{
+	static const char *const orders[] = { "abcde", "edcba", "badec" };
+	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
+	const char *c, *pod;
+	char want[400];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(orders); i++) {
+		strbuf_reset(&sb);
+		for (c = orders[i]; *c != '\0'; c++)
+			strbuf_addf(&sb, "%c{\"metadata\":{\"name\":\"%c\"},"
+			    "\"containers\":[{\"name\":\"c\",\"usage\":{"
+			    "\"cpu\":\"%d\"}}]}", c == orders[i] ? '[' :
+			    ',', *c, *c);
+		strbuf_addch(&sb, ']');
+		for (c = "abcde"; *c != '\0'; c++) {
+			pod = arena_printf(arena, "{\"metadata\":{\"name\":"
+			    "\"%c\",\"namespace\":\"n\"},\"spec\":{"
+			    "\"containers\":[{\"name\":\"c\"}]}}", *c);
+			snprintf(want, sizeof(want), "\"containers\":[{"
+			    "\"container\":\"c\",\"cpuUsage\":"
+			    USE("%d", "0", "0") ",\"memoryUsage\":"
+			    USE("0", "0", "0") "}],\"cpu\":"
+			    USE("%d", "0", "0") ",\"memory\":"
+			    USE("0", "0", "0"), *c, *c);
+			assert_entry(pod, sb.buf, want);
+		}
+	}
+	strbuf_release(&sb);
+}
+
 static void
 stops_at_so_many_namespaces(void **state UNUSED)
 {
@@ -174,6 +208,7 @@ main(void)
 		cmocka_unit_test(shows_pods_without_metrics),
 		cmocka_unit_test(takes_odd_quantities_for_zero),
 		cmocka_unit_test(sorts_pods_by_namespace),
+		cmocka_unit_test(finds_metrics_in_any_order),
 		cmocka_unit_test(stops_at_so_many_namespaces),
 	};
 
