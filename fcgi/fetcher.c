@@ -49,10 +49,10 @@ fetcher_cancel(struct fetcher *f, uint64_t batch)
 }
 
 void
-fetcher_sweep(struct fetcher *f)
+fetcher_look(struct fetcher *f)
 {
 	pthread_mutex_lock(&f->lock);
-	f->sweep = true;
+	f->look = true;
 	fetcher_wake(f);
 }
 
@@ -83,7 +83,7 @@ take(struct fetcher *f)
 	struct fetch *queue;
 	uint64_t *cancels;
 	size_t n, i;
-	bool sweep, stop;
+	bool stop;
 
 	pthread_mutex_lock(&f->lock);
 	f->asleep = false;
@@ -94,16 +94,13 @@ take(struct fetcher *f)
 	n = f->ncancels;
 	f->cancels = NULL;
 	f->ncancels = 0;
-	sweep = f->sweep;
-	f->sweep = false;
+	f->look = false;
 	stop = f->stop;
 	pthread_mutex_unlock(&f->lock);
 	accept_all(f, queue);
 	for (i = 0; i < n; i++)
 		cancel(f, cancels[i]);
 	free(cancels);
-	if (sweep)
-		wait_sweep(f);
 	return !stop;
 }
 
@@ -114,7 +111,7 @@ fall_asleep(struct fetcher *f)
 	bool idle;
 
 	pthread_mutex_lock(&f->lock);
-	idle = f->queue == NULL && f->ncancels == 0 && !f->sweep && !f->stop;
+	idle = f->queue == NULL && f->ncancels == 0 && !f->look && !f->stop;
 	f->asleep = idle;
 	pthread_mutex_unlock(&f->lock);
 	return idle;

@@ -21,8 +21,8 @@ void fetcher_submit(struct fetcher *f, struct fetch *first,
     struct fetch *last);
 /* End the batch's fetches with E_GONE; it hears of each as usual. */
 void fetcher_cancel(struct fetcher *f, uint64_t batch);
-/* A breaker opened elsewhere: fail what waits for it. */
-void fetcher_sweep(struct fetcher *f);
+/* A breaker opened: look what waits for it. */
+void fetcher_look(struct fetcher *f);
 
 /* batch.c: a fetch is over; the thread must not touch it any more. */
 void batch_fetched(struct fetch *f);

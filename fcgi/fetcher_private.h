@@ -51,7 +51,7 @@ struct fetcher {
 	struct fetch *queue, **queue_end;
 	uint64_t *cancels;	/* numbers of batches */
 	size_t ncancels;
-	bool asleep, sweep, stop;
+	bool asleep, look, stop;
 };
 
 /* ---- fetcher_pool.c ---- */
@@ -87,10 +87,8 @@ void fetch_set_deadline(struct fetcher *f, struct fetch *fetch,
 
 /* Start it or let it wait for room. */
 void wait_accept(struct fetcher *f, struct fetch *fetch);
-/* Start what fits. */
+/* Start what fits; fail what waits for a cluster whose breaker is open. */
 void wait_start(struct fetcher *f);
-/* Fail what waits for clusters whose breaker is open. */
-void wait_sweep(struct fetcher *f);
 int64_t wait_expire(struct fetcher *f, int64_t now);
 void wait_cancel(struct fetcher *f, uint64_t batch);
 

@@ -10,6 +10,9 @@
 #include "fetcher_private.h"
 
 #define RUN_PRESIZE (1 << 20)	/* trust a Content-Length so far */
+/* Deadlines are looked at together: those of one query pass as one, and the
+   room they leave is not given to another before the breaker has counted. */
+#define RUN_GRAIN 10
 
 /* ---- the fetch ---- */
 
@@ -33,7 +36,7 @@ void
 fetch_set_deadline(struct fetcher *f, struct fetch *fetch, int64_t deadline)
 {
 	fetch->deadline = deadline;
-	f->scan_at = SD_MIN(f->scan_at, deadline);
+	f->scan_at = SD_MIN(f->scan_at, deadline + RUN_GRAIN);
 }
 
 /* A number and not an address: that might be another batch's by now. */
@@ -205,7 +208,7 @@ run_expire(struct fetcher *f, int64_t now)
 		if (run->fetch->deadline <= now)
 			run_end(run, CURLE_OPERATION_TIMEDOUT);
 		else
-			next = SD_MIN(next, run->fetch->deadline);
+			next = SD_MIN(next, run->fetch->deadline + RUN_GRAIN);
 	}
 	return next;
 }

@@ -59,38 +59,36 @@ wait_accept(struct fetcher *f, struct fetch *fetch)
 		wait_append(f, fetch);
 }
 
+/* Nothing waits for a cluster whose breaker is open. */
+static void
+start_of(struct fetcher *f, struct upstream *up)
+{
+	bool open = up->waiting != NULL && upstream_is_open(up);
+	struct fetch *fetch;
+
+	while ((open || up->active < upstream_room(up)) &&
+	    (fetch = wait_pop(up)) != NULL)
+		if (open)
+			fetch_fail(fetch, E_BREAKER, UPSTREAM_OPEN_TEXT);
+		else
+			run_start(f, fetch);
+}
+
 /* Upstreams for which nothing waits any more leave the list here only. */
 void
 wait_start(struct fetcher *f)
 {
 	struct upstream **p = &f->busy, *up;
-	struct fetch *fetch;
 
 	while ((up = *p) != NULL) {
-		while (up->active < upstream_room(up) &&
-		    (fetch = wait_pop(up)) != NULL)
-			run_start(f, fetch);
-		if (up->waiting == NULL) {
-			*p = up->busy_next;
-			up->busy = false;
-			upstream_put(up);
-		} else {
+		start_of(f, up);
+		if (up->waiting != NULL) {
 			p = &up->busy_next;
-		}
-	}
-}
-
-void
-wait_sweep(struct fetcher *f)
-{
-	struct upstream *up;
-	struct fetch *fetch;
-
-	for (up = f->busy; up != NULL; up = up->busy_next) {
-		if (!upstream_is_open(up))
 			continue;
-		while ((fetch = wait_pop(up)) != NULL)
-			fetch_fail(fetch, E_BREAKER, UPSTREAM_OPEN_TEXT);
+		}
+		*p = up->busy_next;
+		up->busy = false;
+		upstream_put(up);
 	}
 }
 

@@ -366,7 +366,7 @@ upstream_report(struct upstream *up, int code, bool answered, int64_t began)
 	if (opened) {
 		log_warn("%s does not answer: not asked until it is back",
 		    up->origin);
-		fetcher_sweep(up->fetcher);
+		fetcher_look(up->fetcher);
 	} else if (was && answered) {
 		log_info("%s answers again", up->origin);
 	}
