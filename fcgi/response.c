@@ -31,6 +31,10 @@
 	"X-Permitted-Cross-Domain-Policies: none\r\n"                         \
 	"X-XSS-Protection: 0\r\n"
 
+/* RFC 9110 section 5.6.2 */
+#define TOKEN_CHARS "!#$%&'*+-.^_`|~0123456789" \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 static const struct {
 	int code, status;
 	const char *name;
@@ -84,8 +88,10 @@ response_start(struct request *req, int status)
 int
 response_header(struct request *req, const char *name, const char *value)
 {
-	/* A header that could split the answer is dropped, not mended. */
-	if (strpbrk(name, "\r\n:") != NULL || strpbrk(value, "\r\n") != NULL)
+	/* A header that could split the answer is dropped, not mended; so is
+	   one that a reader may take for the end of the line before it. */
+	if (*name == '\0' || name[strspn(name, TOKEN_CHARS)] != '\0' ||
+	    strpbrk(value, "\r\n") != NULL)
 		return 0;
 	out(req, name, strlen(name));
 	out(req, ": ", 2);

@@ -82,9 +82,12 @@ is ask([GET => '/clusters'], \%evil)->{status}, 200,
 is ask([HEAD => '/clusters/one/proxy/version'], \%evil)->{status}, 200,
     'nor does HEAD';
 is ask([OPTIONS => '/clusters'], \%evil)->{status}, 200, 'nor OPTIONS';
-is ask([GET => '/clusters/one/proxy/version'], { %evil,
-    Connection => 'Upgrade', Upgrade => 'websocket' })->{status}, 403,
-    'an upgrade does';
+for my $upgrade ({ Connection => 'Upgrade', Upgrade => 'websocket' },
+    { Upgrade => 'websocket' }, { Connection => 'keep-alive, upgrade' }) {
+	is ask([GET => '/clusters/one/proxy/version'], { %evil, %$upgrade })
+	    ->{status}, 403, 'but an upgrade does: '
+	    . join ', ', map { "$_: $upgrade->{$_}" } sort keys %$upgrade;
+}
 
 # --- Forms, which need no script --------------------------------------------
 
