@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * stagedoor serve, and every way in which a web server starts us: settings,
- * a socket, a pool, then waiting for signals. SIGTERM and SIGINT drain,
- * SIGHUP reads the settings again.
+ * a socket, a pool, then waiting for signals. SIGTERM, SIGINT and SIGUSR1
+ * drain, SIGHUP reads the settings again.
  */
 #include "base.h"
 
@@ -207,6 +207,7 @@ serve_pool(struct serve *sv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);	/* what multiwatch ends us with */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	fcgi_init();
 	if (pool_start(&sv->listener, sv->rt, n, &sv->pool, &err) != 0) {

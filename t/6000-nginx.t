@@ -29,20 +29,25 @@ like slurp("$web->{dir}/stagedoor.log"),
 
 # --- auth_request, as oauth2-proxy and its like are attached -----------------
 
-my $asked = nginx(pool => $pool, server => <<'END', http => <<'END');
+my $proxy = tempdir() . '/auth.sock';
+my $asked = nginx(pool => $pool, server => <<"SERVER", http => <<"HTTP");
 	auth_request /check;
-	auth_request_set $stagedoor_user $upstream_http_x_who;
-	auth_request_set $stagedoor_groups $upstream_http_x_groups;
+	auth_request_set \$stagedoor_user \$upstream_http_x_who;
+	auth_request_set \$stagedoor_groups \$upstream_http_x_groups;
 	location = /check {
 		internal;
 		auth_request off;
-		add_header X-Who $who;
-		add_header X-Groups "sre,admins";
-		return 204;
+		proxy_pass http://unix:$proxy:/;
 	}
-END
-	map $cookie_session $who { "good" "alice"; }
-END
+SERVER
+	map \$cookie_session \$who { "good" "alice"; }
+	server {
+		listen unix:$proxy;
+		add_header X-Who \$who;
+		add_header X-Groups "sre,admins";
+		location / { return 204; }
+	}
+HTTP
 sub names_for {
 	my (@headers) = @_;
 	my $body = body_of(get($asked, '/clusters', headers => \@headers));
@@ -94,9 +99,4 @@ ok $pool->process->wait_end(10), 'then the pool ends';
 is $pool->process->exit_code, 0, 'in order';
 is get($web, '/clusters', Stagedoor::WebChecks::as('bob'))->{status}, 502,
     'without a pool nginx says so';
-keeps_quiet();
-
-sub keeps_quiet {
-	log_has_no('and still no log has a query', 'in-the-query');
-}
 done_testing;

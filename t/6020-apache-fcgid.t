@@ -27,9 +27,14 @@ $world->streams_answers($web);
 $world->streams_answers($web, ['Accept-Encoding', 'gzip']);
 $world->gathers_bodies($web);
 $world->notices_who_left($web, 'forever');
-is post($web, '/clusters/one/proxy/sink', body => 'x' x 17_000_000,
+
+$world->fake_cluster->reset;
+my $big = post($web, '/clusters/one/proxy/sink', body => 'x' x 17_000_000,
     Stagedoor::WebChecks::as('bob', ['Sec-Fetch-Site', 'same-origin']),
-    timeout => 30)->{status} // 0, 413, 'a body past its bound is refused';
+    timeout => 30);
+is $big->{status}, 500, 'a body past its bound is refused';
+is scalar @{$world->fake_cluster->settled('one')}, 0,
+    'and nothing of it reaches the cluster';
 
 my @processes = $web->programs;
 cmp_ok scalar @processes, '>=', 1, 'processes of ours run';

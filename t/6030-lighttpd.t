@@ -20,7 +20,16 @@ $world->everything($web);
 $world->streams_answers($web);
 $world->streams_bodies($web);
 $world->notices_who_left($web, 'forever');
-is post($web, '/clusters/one/proxy/sink', body => 'chunks', chunked => 1,
-    Stagedoor::WebChecks::as('bob'))->{status}, 411,
-    'lighttpd wants to know how long a body is, as its file says';
+
+my $slow = 0;
+my $as = {Stagedoor::WebChecks::as('bob')}->{headers}[0];
+my $answer = $web->raw('POST ' . BASE . "/clusters/one/proxy/sink HTTP/1.1\r\n"
+    . "Host: localhost\r\nTransfer-Encoding: chunked\r\n"
+    . "$as->[0]: $as->[1]\r\nSec-Fetch-Site: same-origin\r\n\r\n",
+    more => sub {
+	return undef if $slow++;
+	select undef, undef, undef, 0.3;
+	return "4\r\nbody\r\n0\r\n\r\n";
+    });
+is $answer->{status}, 411, 'lighttpd wants to know how long a body is';
 done_testing;

@@ -18,7 +18,6 @@ END
     global => 'ScriptSock cgid.sock');
 
 $world->everything($web);
-$world->compresses($web);
 $world->passes_chunked($web);
 $world->streams_answers($web);
 $world->streams_answers($web, ['Accept-Encoding', 'gzip']);

@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: Apache-2.0
-# Every way to be given a socket: systemd's LISTEN_FDS, spawn-fcgi, multiwatch,
-# a socket of our own, a port; and what a socket of our own looks like.
+# Every way to be given a socket: systemd's LISTEN_FDS, spawn-fcgi, multiwatch;
+# and the one that the settings name.
 use Stagedoor::Test;
 use Fcntl qw(F_SETFD S_ISSOCK);
 use IO::Socket::INET;
@@ -43,6 +43,7 @@ my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 64)
 chmod 0666, $path;
 # systemd sets the pid of the process that it is about to become.
 my $launch = <<'END';
+$^F = 99;	# what exec passes on
 open my $s, '<&=', $ENV{SOCKET_FD} or die;
 POSIX::dup2(fileno $s, 3) // die;
 $ENV{LISTEN_FDS} = 1;
@@ -95,58 +96,20 @@ is clusters_at($watched), 'one', 'one is killed, another takes its place';
 $watch->signal('TERM');
 ok $watch->wait_end(10), 'multiwatch: SIGTERM ends it';
 
-# --- a socket of our own -------------------------------------------------------
+# --- the socket of the settings -------------------------------------------------------
 
-umask 0;
-my $own = tempdir() . '/own.sock';
-my $serve = start('own', [stagedoor_bin(), 'serve', '--listen', "unix:$own"]);
-wait_for(sub { -S $own }, 10, 'our socket');
-is sprintf('%04o', (stat $own)[2] & 07777), '0660',
-    'our socket is 0660 whatever the umask';
-is clusters_at($own), 'one', 'and served';
-
-my $again = run_command([stagedoor_bin(), 'serve', '-c', $config,
-    '--listen', "unix:$own"], timeout => 10);
-isnt $again->{code}, 0, 'a second pool on the same socket does not start';
-is clusters_at($own), 'one', 'and does not take it from the first';
-$serve->signal('KILL');
-$serve->wait_end(5);
-ok -S $own, 'a killed pool leaves its socket';
-$serve = start('own', [stagedoor_bin(), 'serve', '--listen', "unix:$own"]);
-wait_for(sub { IO::Socket::UNIX->new(Peer => $own) }, 10, 'our socket');
-is clusters_at($own), 'one', 'which the next one replaces';
-ends_well($serve, 'our own');
-ok !-e $own, 'and removes at its end';
-
-write_file($own, 'precious');
-my $refused = run_command([stagedoor_bin(), 'serve', '-c', $config,
-    '--listen', "unix:$own"], timeout => 10);
-isnt $refused->{code}, 0, 'what is no socket is not replaced';
-is slurp($own), 'precious', 'nor touched';
-
-my $mode = tempdir() . '/mode.yaml';
-my $set = settings(fake => $fake);
-$set->{stagedoor}{listen} = 'unix:' . tempdir() . '/mode.sock';
-$set->{stagedoor}{socketMode} = '0600';
-$set->{stagedoor}{socketGroup} = (getgrgid((split ' ', $))[0]))[0];
-write_file($mode, encode_json($set));
-my $listen = start('mode', [stagedoor_bin(), 'serve', '-c', $mode]);
-my $there = tempdir() . '/mode.sock';
+my $umask = umask 0;
+my $there = tempdir() . '/own.sock';
+my $own = tempdir() . '/own.yaml';
+write_file($own, encode_json(settings(fake => $fake,
+    stagedoor => { listen => "unix:$there" })));
+my $listen = start('own', [stagedoor_bin(), 'serve', '-c', $own]);
 wait_for(sub { -S $there }, 10, 'the socket of the settings');
-is sprintf('%04o', (stat $there)[2] & 07777), '0600', 'socketMode is heard';
 is clusters_at($there), 'one', 'stagedoor.listen is served';
+is sprintf('%04o', (stat $there)[2] & 07777), '0660',
+    'and 0660 whatever the umask';
 ends_well($listen, 'stagedoor.listen');
-
-# --- a port --------------------------------------------------------------------
-
-my $port = free_port();
-my $tcp = start('tcp', [stagedoor_bin(), 'serve', '--listen',
-    "127.0.0.1:$port"]);
-wait_for(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-    PeerPort => $port) }, 10, 'our port');
-my $client = Stagedoor::FastCGI->new(host => '127.0.0.1', port => $port);
-is get($client, '/clusters')->{status}, 200, 'a port is served';
-ends_well($tcp, 'a port');
+umask $umask;
 
 # --- a socket unit that is verified ---------------------------------------------
 
