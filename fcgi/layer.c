@@ -41,7 +41,7 @@ is_pairs(const struct node *n)
 	for (i = 0; i < n->n; i++)
 		if (!is_pair(n->items[i]))
 			return false;
-	return true;
+	return n->n <= TREE_MEMBERS_MAX;
 }
 
 /* ( { key = "a"; value = "b"; } ) to { a = "b" }. */
@@ -57,11 +57,11 @@ make_map(struct layer *l, struct node *n)
 	for (i = 0; i < len; i++) {
 		size_t at = strcmp(pairs[i]->items[0]->key, "value") == 0 ?
 		    0 : 1;
+		const char *name = node_string(pairs[i], "key");
 		struct node *value = pairs[i]->items[at];
 
 		pairs[i]->items[at] = xcalloc(1, sizeof(*value));
-		if (n->n >= TREE_MEMBERS_MAX || !node_add(n,
-		    node_string(pairs[i], "key"), value))
+		if (!node_add(n, name, value))
 			fail(l, pairs[i], "this key stands here twice; keep "
 			    "one of them");
 		node_free(pairs[i]);
@@ -193,27 +193,25 @@ include_node(struct layer *l, const struct node *d, char *path)
 	return root;
 }
 
-/* What n stands for; n itself if it stands for itself or fails. Takes n. */
+/* What n stands for; NULL if that failed. Takes n. */
 static struct node *
 follow(struct layer *l, struct node *n, const struct node *d)
 {
 	char *text = argument(l, n, d);
 	struct node *got = NULL;
 
-	if (text == NULL)
-		return n;
-	if (strcmp(d->key, "$env") == 0)
+	if (text != NULL && strcmp(d->key, "$env") == 0)
 		got = env_node(l, d, text);
-	else if (strcmp(d->key, "$file") == 0)
+	else if (text != NULL && strcmp(d->key, "$file") == 0)
 		got = file_node(l, d, text);
-	else
+	else if (text != NULL)
 		got = include_node(l, d, text);
 	free(text);
-	if (got == NULL)
-		return n;
-	free(got->key);
-	got->key = n->key;
-	n->key = NULL;
+	if (got != NULL) {
+		free(got->key);
+		got->key = n->key;
+		n->key = NULL;
+	}
 	node_free(n);
 	return got;
 }
@@ -243,33 +241,39 @@ shape_children(struct layer *l, struct node *n, const struct key *key)
 {
 	const struct key *k;
 	struct key element;
-	size_t i, len;
+	size_t i, len, kept = 0;
 
 	for (i = 0; i < n->n; i++) {
+		struct node *child = n->items[i];
+
 		if (n->type == NODE_LIST)
 			len = path_index(&l->path, i);
 		else
-			len = path_key(&l->path, n->items[i]->key);
-		k = key_of_child(key, n->items[i], &element);
+			len = path_key(&l->path, child->key);
+		k = key_of_child(key, child, &element);
 		if (k != NULL)
-			n->items[i] = shape(l, n->items[i], k);
+			child = shape(l, child, k);
+		if (child != NULL)
+			n->items[kept++] = child;
 		path_cut(&l->path, len);
 	}
+	n->n = kept;
 }
 
+/* Takes n; NULL if what it stands for could not be had. */
 static struct node *
 shape(struct layer *l, struct node *n, const struct key *key)
 {
 	unsigned includes = l->includes;
 	const struct node *d;
 
-	while ((d = directive(n)) != NULL) {
-		struct node *got = follow(l, n, d);
-
-		if (got == n)
-			return n;
-		n = got;
+	while (n != NULL && (d = directive(n)) != NULL) {
+		n = follow(l, n, d);
 		l->includes++;		/* each could lead to the next */
+	}
+	if (n == NULL) {
+		l->includes = includes;
+		return NULL;
 	}
 	if (n->type == NODE_LIST && !n->source->yaml && is_pairs(n) &&
 	    (key->type == KEY_MAP || (key->type == KEY_ANY && n->n > 0)))
@@ -294,7 +298,7 @@ layer_read(struct layer *l, const char *file)
 		return NULL;
 	}
 	root = shape(l, root, &top);
-	if (root->type == NODE_OBJECT)
+	if (root == NULL || root->type == NODE_OBJECT)
 		return root;
 	if (root->type != NODE_NULL)
 		fail(l, root, "the settings must be an object of sections");

@@ -264,6 +264,9 @@ include(struct scan *s, const char *path)
 	inner.line = 1;
 	begin_part(&inner);
 	scan_file(&inner);
+	/* The rest of our line begins a line of its own. */
+	if (strbuf_addch(&inner.out->text, '\n') == 0)
+		inner.out_line++;
 	OPENSSL_cleanse(text, len);
 	free(text);
 	/* All but the place in the text goes on where the other file ended. */
@@ -349,6 +352,8 @@ libconfig_text_read(struct tree *t, const struct tree_source *src,
 	open_scope(&s, true);
 	begin_part(&s);
 	scan_file(&s);
+	/* libconfig does not end a comment at the end of the text. */
+	strbuf_addch(&out->text, '\n');
 	while (s.nscopes > 0)
 		close_scope(&s);
 	free(s.scopes);

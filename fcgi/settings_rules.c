@@ -125,36 +125,49 @@ rule_cluster(struct rules *r, const struct node *cluster)
 	rule_oidc(r, cluster);
 }
 
+struct name {
+	const struct node *node;
+	size_t place;
+};
+
 static int
 compare_names(const void *a, const void *b)
 {
-	const struct node *const *x = a, *const *y = b;
-	int c = strcmp((*x)->string, (*y)->string);
+	const struct name *x = a, *y = b;
+	int c = strcmp(x->node->string, y->node->string);
 
-	return c != 0 ? c : (*x)->line < (*y)->line ? -1 :
-	    (*x)->line > (*y)->line;
+	return c != 0 ? c : x->place < y->place ? -1 : 1;
+}
+
+static void
+report_taken(struct rules *r, const struct name *n, unsigned line)
+{
+	size_t len = path_key(&r->path, "clusters");
+	char what[256];
+
+	path_index(&r->path, n->place);
+	snprintf(what, sizeof(what), "the name '%.64s' is taken by the "
+	    "cluster at line %u; rename one of them", n->node->string, line);
+	rule_problem(r, false, n->node, "name", what);
+	path_cut(&r->path, len);
 }
 
 /* Names are compared sorted: a thousand clusters are usual somewhere. */
 static void
 rule_unique(struct rules *r, const struct node *list)
 {
-	const struct node **names = xcalloc(list->n, sizeof(*names));
-	char what[256];
+	struct name *names = xcalloc(list->n, sizeof(*names));
 	size_t n = 0, i;
 
 	for (i = 0; i < list->n; i++)
 		if (node_string(list->items[i], "name") != NULL)
-			names[n++] = node_get(list->items[i], "name");
+			names[n++] = (struct name){ node_get(list->items[i],
+			    "name"), i };
 	qsort(names, n, sizeof(*names), compare_names);
-	for (i = 1; i < n; i++) {
-		if (strcmp(names[i]->string, names[i - 1]->string) != 0)
-			continue;
-		snprintf(what, sizeof(what), "cluster name '%.64s' is taken "
-		    "by line %u; rename one of them", names[i]->string,
-		    names[i - 1]->line);
-		rule_problem(r, false, names[i], "clusters", what);
-	}
+	for (i = 1; i < n; i++)
+		if (strcmp(names[i].node->string,
+		    names[i - 1].node->string) == 0)
+			report_taken(r, &names[i], names[i - 1].node->line);
 	free(names);
 }
 

@@ -169,7 +169,8 @@ verify_string(struct verify *v, struct node *n, const struct key *key)
 	if (r != RESOLVED)
 		return;
 	if (*n->string == '\0' && !(key->flags & KEY_EMPTY_OK))
-		verify_wrong_type(v, n, "a string");
+		verify_problem(v, false, n, "must not be empty; leave the key "
+		    "out where there is nothing to say");
 	else if (key->words != NULL)
 		verify_word(v, n, key->words);
 	else if (key->type == KEY_OCTAL)
