@@ -51,6 +51,8 @@ is $first->{code}, 0, 'it starts without a kubeconfig'
 like $first->{out}, qr/^==> .*sample cluster/m, 'and says what it does';
 my ($url) = $first->{out} =~ m{(http://127\.0\.0\.1:\d+/\S*)};
 ok $url, 'it prints a URL';
+my $page = run_command(['curl', '-s', $url], env => \%env);
+like $page->{out}, qr/\Q$url\E.*curl -s/s, 'where the same is to be read';
 my @lines = lines($first);
 is scalar @lines, 3, 'and three lines with curl';
 my ($clusters, $query, $version) = try('sample', @lines);
