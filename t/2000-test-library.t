@@ -31,7 +31,8 @@ sub parts {
 }
 
 my @same = (
-	['{"status":200,"body":{"a":[1]}}', '{"body":{"a":[1.0]},"status":200}'],
+	['{"status":200,"body":{"a":[1]}}',
+	    '{"body":{"a":[1.0]},"status":200}'],
 	['{"body":{"n":9007199254740993}}', '{"body":{"n":9007199254740992}}'],
 	['{"status":{"$oneOf":[500,502]}}', '{"status":502}'],
 	['{"body":{"$any":true}}', '{"body":null}'],
@@ -80,7 +81,8 @@ is parts(lists('/a', '/a'), lists('/a')), '', 'how often does not count';
 
 # --- The list of differences on purpose -------------------------------------
 
-my $listed = Stagedoor::Differences->new(write_file(tempdir() . '/list', <<'END'));
+my $listed = Stagedoor::Differences->new(
+    write_file(tempdir() . '/list', <<'END'));
 # A comment.
 status
   reason: because
@@ -172,7 +174,8 @@ sub ask {
 	    headers => { Authorization => 'Bearer alpha-token' });
 }
 
-my $pods = ask(good => '/api/v1/namespaces/default/pods?labelSelector=app%3Dshop');
+my $pods = ask(good =>
+    '/api/v1/namespaces/default/pods?labelSelector=app%3Dshop');
 is $pods->{status}, 200, 'a list';
 is join(' ', map { $_->{metadata}{name} } @{body_of($pods)->{items}}),
     'shop-1 shop-2', 'has what the selector selects';
