@@ -190,8 +190,7 @@ run_end(struct running *run, CURLcode rc)
 		    "the answer is larger than %zu bytes", fetch->limit);
 	else
 		transfer_result(&run->transfer, rc, &fetch->err);
-	upstream_report(fetch->up, fetch->err.code, run->headers,
-	    fetch->began);
+	upstream_report(fetch->up, &fetch->err, run->headers, fetch->began);
 	fetch_over(run_remove(run));
 }
 

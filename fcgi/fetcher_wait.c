@@ -68,10 +68,12 @@ start_of(struct fetcher *f, struct upstream *up)
 
 	while ((open || up->active < upstream_room(up)) &&
 	    (fetch = wait_pop(up)) != NULL)
-		if (open)
-			fetch_fail(fetch, E_BREAKER, UPSTREAM_OPEN_TEXT);
-		else
+		if (open) {
+			upstream_refuse(up, &fetch->err);
+			fetch_over(fetch);
+		} else {
 			run_start(f, fetch);
+		}
 }
 
 /* Upstreams for which nothing waits any more leave the list here only. */

@@ -287,7 +287,7 @@ stream_result(struct stream *s, CURLcode rc)
 {
 	if (s->failed == 0)
 		return transfer_result(&s->transfer, rc, s->err);
-	if (s->err != NULL && s->err->code != s->failed)
+	if (s->err->code != s->failed)
 		err_set(s->err, s->failed, s->failed == E_GONE ?
 		    "the client left" : "the stream was ended");
 	return s->failed;
@@ -322,24 +322,27 @@ int
 transport_stream(struct transport *t UNUSED, const struct stream_request *rq,
     const struct stream_io *io, struct err *err)
 {
-	struct stream s = { .rq = rq, .io = io, .err = err };
+	struct err failure = ERR_INIT;
+	struct stream s = { .rq = rq, .io = io, .err = &failure };
 	struct lane *lane = NULL;
 	CURLcode rc;
 	int r;
 
 	s.began = clock_mono_ms();
 	if ((r = stream_init(&s)) != 0 ||
-	    (r = upstream_admit(rq->up, err)) != 0)
+	    (r = upstream_admit(rq->up, &failure)) != 0)
 		goto out;
 	lane = lane_get(rq->up, s.transfer.identity);
 	if (curl_multi_add_handle(lane->multi, s.transfer.easy) != CURLM_OK)
 		BUG("curl_multi_add_handle failed");
 	rc = stream_run(&s, lane);
 	r = stream_result(&s, rc);
-	upstream_report(rq->up, s.failed ? 0 : r, s.answered, s.began);
+	upstream_report(rq->up, &failure, s.answered, s.began);
 	curl_multi_remove_handle(lane->multi, s.transfer.easy);
 	lane_put(rq->up, lane);
  out:
+	if (err != NULL)
+		*err = failure;
 	transfer_release(&s.transfer);
 	strbuf_release(&s.lines);
 	return r;

@@ -11,7 +11,8 @@
  *
  * Redirects are not followed. Every wait has a deadline. Each upstream has a
  * breaker: after so many transfers in a row that timed out or were refused,
- * everything fails at once with E_BREAKER, while a probe (GET /version
+ * everything fails at once with E_BREAKER, in the words of the failure that
+ * opened it, while a probe (GET /version
  * without a credential, any HTTP answer counts) looks at most once per
  * `probe` seconds whether it is back.
  */

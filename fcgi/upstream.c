@@ -337,7 +337,19 @@ upstream_admit(struct upstream *up, struct err *err)
 		return 0;
 	if (v == BREAKER_PROBE)
 		probe_start(up);
-	return err_set(err, E_BREAKER, UPSTREAM_OPEN_TEXT);
+	return upstream_refuse(up, err);
+}
+
+int
+upstream_refuse(struct upstream *up, struct err *err)
+{
+	if (err != NULL) {
+		pthread_mutex_lock(&up->lock);
+		*err = up->last;
+		pthread_mutex_unlock(&up->lock);
+		err->code = E_BREAKER;
+	}
+	return E_BREAKER;
 }
 
 bool
@@ -352,16 +364,19 @@ upstream_is_open(struct upstream *up)
 }
 
 void
-upstream_report(struct upstream *up, int code, bool answered, int64_t began)
+upstream_report(struct upstream *up, const struct err *err, bool answered,
+    int64_t began)
 {
 	bool was, opened = false;
 
 	pthread_mutex_lock(&up->lock);
 	was = up->breaker.open;
-	if (answered)
+	if (answered) {
 		breaker_answered(&up->breaker, clock_mono_ms());
-	else if (code == E_TIMEOUT || code == E_CONNECT)
+	} else if (err->code == E_TIMEOUT || err->code == E_CONNECT) {
+		up->last = *err;
 		opened = breaker_failed(&up->breaker, began);
+	}
 	pthread_mutex_unlock(&up->lock);
 	if (opened) {
 		log_warn("%s does not answer: not asked until it is back",

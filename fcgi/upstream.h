@@ -22,7 +22,6 @@
 #define UPSTREAM_FETCHES_HTTP1 32
 #define UPSTREAM_FETCHES_HTTP2 100
 
-#define UPSTREAM_OPEN_TEXT "not tried: the cluster did not answer before"
 
 struct fetcher;
 struct lane;
@@ -47,6 +46,7 @@ struct upstream {
 
 	pthread_mutex_t lock;		/* of what follows */
 	struct breaker breaker;
+	struct err last;		/* the failure that it counted last */
 	struct lane *lanes;		/* idle, the youngest first */
 	unsigned nlanes;
 
@@ -61,14 +61,18 @@ struct upstream {
 void upstream_ref(struct upstream *up);
 
 /*
- * May a transfer start now? 0 or E_BREAKER. Starts the probe that is due.
+ * May a transfer start now? 0 or E_BREAKER, with the words of the failure
+ * that opened the breaker. Starts the probe that is due.
  */
 int upstream_admit(struct upstream *up, struct err *err);
+/* Only those words: E_BREAKER. */
+int upstream_refuse(struct upstream *up, struct err *err);
 /*
- * Tell the breaker how a transfer ended that began at `began`. code is 0 or
- * an E_*; answered: the headers of an answer came, whatever followed.
+ * Tell the breaker how a transfer ended that began at `began`. err holds the
+ * failure, code 0 if there was none; answered: the headers of an answer came,
+ * whatever followed.
  */
-void upstream_report(struct upstream *up, int code, bool answered,
+void upstream_report(struct upstream *up, const struct err *err, bool answered,
     int64_t began);
 bool upstream_is_open(struct upstream *up);
 /* The probe's fetch ended. */
