@@ -81,7 +81,7 @@ const struct key keys_cluster[] = {
 	{ "timeout", KEY_NUMBER, SECONDS, INTO(cluster, timeout),
 	  .text = "seconds; default stagedoor.limits.cluster" },
 	{ "allow", KEY_STRINGS, .check = check_member, INTO(cluster, allow),
-	  .text = "users and groups that may see and use it; default everyone" },
+	  .text = "users and groups that may see and use it; default all" },
 	{ "guests", KEY_BOOL, .fallback = "true", INTO(cluster, guests),
 	  .text = "whether nameless visitors may" },
 	{ "readOnly", KEY_BOOL, .fallback = "false", INTO(cluster, read_only),
@@ -112,7 +112,7 @@ static const struct key label_keys[] = {
 
 static const struct key locator_keys[] = {
 	{ "type", KEY_WORD, KEY_REQUIRED, .words = locator_types,
-	  INTO(locator_settings, type), .text = "where the clusters come from" },
+	  INTO(locator_settings, type), .text = "where clusters come from" },
 	{ "clusters", KEY_LIST, KEY_REQUIRED, .when = "config",
 	  .keys = keys_cluster, .text = "the clusters" },
 	{ "path", KEY_PATH, .when = "kubeconfig", INTO(locator_settings, path),
@@ -171,7 +171,7 @@ const struct key keys_kubernetes[] = {
 	{ "clusterLocatorMethods", KEY_LIST, KEY_REQUIRED,
 	  .keys = locator_keys, .text = "how clusters are found, in order" },
 	{ "clusterLocatorContinueOnError", KEY_BOOL, .fallback = "false",
-	  .text = "accepted: a locator that fails costs its own clusters only" },
+	  .text = "accepted: a locator that fails costs only its clusters" },
 	{ "customResources", KEY_LIST, .keys = custom_resource_keys,
 	  .text = "custom resources to list beside the usual types" },
 	{ "objectTypes", KEY_STRINGS, INTO(settings, object_types),

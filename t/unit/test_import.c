@@ -10,7 +10,7 @@
 
 #define DUMP_MAX (16 * 1024 * 1024)
 
-/* Everything at once, with what libconfig can write only in a round-about way. */
+/* Everything at once, also what libconfig has no plain words for. */
 static const char everything[] =
     "app: {title: x}\n"
     "backend:\n"

@@ -2,51 +2,52 @@
 /* libconfig: values, what libconfig itself gets wrong, includes, places. */
 #include "base.h"
 
+#define PARSER tree_parse_libconfig
 #include "tree_rig.h"
 
 static void
 values(void **state UNUSED)
 {
-	gives(tree_parse_libconfig, "a = 1; b : 2.5\nc = \"x\" \"y\\n\\\"\";"
+	gives("a = 1; b : 2.5\nc = \"x\" \"y\\n\\\"\";"
 	    "d = TRUE, e = false", "{\"a\":1,\"b\":2.5,\"c\":\"xy\\n\\\"\","
 	    "\"d\":true,\"e\":false}");
-	gives(tree_parse_libconfig, "a = { b = [1, 2]; c = (1, \"x\", {d = "
+	gives("a = { b = [1, 2]; c = (1, \"x\", {d = "
 	    "-1;}); e = {}; f = (); g = []; };", "{\"a\":{\"b\":[1,2],"
 	    "\"c\":[1,\"x\",{\"d\":-1}],\"e\":{},\"f\":[],\"g\":[]}}");
-	gives(tree_parse_libconfig, "# c\na = 1; // = x\n/* b = 2; */ c = "
+	gives("# c\na = 1; // = x\n/* b = 2; */ c = "
 	    "0x10;\nd = \"# no /* comment // in here\";",
 	    "{\"a\":1,\"c\":16,\"d\":\"# no /* comment // in here\"}");
-	gives(tree_parse_libconfig, "a = 1; # at the end", "{\"a\":1}");
-	gives(tree_parse_libconfig, "// at the end", "{}");
-	gives(tree_parse_libconfig, "", "{}");
-	gives(tree_parse_libconfig, "a = \"\303\251\\x41\";",
+	gives("a = 1; # at the end", "{\"a\":1}");
+	gives("// at the end", "{}");
+	gives("", "{}");
+	gives("a = \"\303\251\\x41\";",
 	    "{\"a\":\"\303\251A\"}");
-	gives(tree_parse_libconfig, "x-1_y* = 1;", "{\"x-1_y*\":1}");
+	gives("x-1_y* = 1;", "{\"x-1_y*\":1}");
 }
 
 /* libconfig reads 5000000000 as 705032704 and reports success. */
 static void
 wide_numbers(void **state UNUSED)
 {
-	gives(tree_parse_libconfig, "a = 5000000000L; b = 2147483647; c = "
+	gives("a = 5000000000L; b = 2147483647; c = "
 	    "-2147483648; d = 0x7fffffff; e = 0x1FFFFFFFFL; f = 1e10;",
 	    "{\"a\":5000000000,\"b\":2147483647,\"c\":-2147483648,"
 	    "\"d\":2147483647,\"e\":8589934591,\"f\":10000000000.0}");
-	fails(tree_parse_libconfig, "a = { b = 1;\nc = 5000000000; };",
+	fails("a = { b = 1;\nc = 5000000000; };",
 	    "f:2: a.c: a number past 2147483647 needs the suffix L: "
 	    "5000000000L");
-	fails(tree_parse_libconfig, "a = 2147483648;", "f:1: a: a number past "
+	fails("a = 2147483648;", "f:1: a: a number past "
 	    "2147483647 needs the suffix L: 5000000000L");
-	fails(tree_parse_libconfig, "a = -2147483649;", "f:1: a: a number "
+	fails("a = -2147483649;", "f:1: a: a number "
 	    "past 2147483647 needs the suffix L: 5000000000L");
-	fails(tree_parse_libconfig, "a = 0xFFFFFFFF;", "f:1: a: a number past "
+	fails("a = 0xFFFFFFFF;", "f:1: a: a number past "
 	    "2147483647 needs the suffix L: 5000000000L");
-	fails(tree_parse_libconfig, "a = 9223372036854775808L;",
+	fails("a = 9223372036854775808L;",
 	    "f:1: a: this number is too large");
-	fails(tree_parse_libconfig, "a = 99999999999999999999999999999999999;",
+	fails("a = 99999999999999999999999999999999999;",
 	    "f:1: a: this number is too large");
 	/* Digits elsewhere are no numbers. */
-	gives(tree_parse_libconfig, "a5000000000 = \"5000000000\"; // "
+	gives("a5000000000 = \"5000000000\"; // "
 	    "5000000000\n", "{\"a5000000000\":\"5000000000\"}");
 }
 
@@ -56,7 +57,7 @@ duplicates_are_all_named(void **state UNUSED)
 	const char *text = "a = 1;\nb = {\n c = 1;\n d = ( {x = 1;},\n"
 	    "  {x = 1; y = 2; x = 2;} );\n c = 2; };\na : 2;\n";
 
-	parse_bytes(tree_parse_libconfig, text, strlen(text));
+	parse_bytes(text, strlen(text));
 	assert_null(root);
 	assert_int_equal(problems.nerrors, 3);
 	assert_string_equal(problems.items[0].text, "f:5: b.d[1].x: this key "
@@ -75,7 +76,7 @@ lines(void **state UNUSED)
 	    "    { c = \"x\n\ny\";\n      d = 2; } ); };\n";
 	const struct node *b;
 
-	parse_bytes(tree_parse_libconfig, text, strlen(text));
+	parse_bytes(text, strlen(text));
 	assert_int_equal(node_get(root, "a")->line, 2);
 	b = node_get(node_get(root, "a"), "b");
 	assert_int_equal(b->line, 3);
@@ -92,18 +93,18 @@ refuses(void **state UNUSED)
 	char text[128], deep[TREE_DEPTH_MAX + 8];
 
 	snprintf(text, sizeof(text), "f:2: %s", missing);
-	fails(tree_parse_libconfig, "a = 1;\nb = ;", text);
-	fails(tree_parse_libconfig, "a = \"x", text);
-	fails(tree_parse_libconfig, "a = /* x", text);
+	fails("a = 1;\nb = ;", text);
+	fails("a = \"x", text);
+	fails("a = /* x", text);
 	snprintf(text, sizeof(text), "f:1: %s", missing);
-	fails(tree_parse_libconfig, "} a = 1;", text);
-	fails(tree_parse_libconfig, "a = \"admin\\x00evil\";", "f:1: a: a NUL "
+	fails("} a = 1;", text);
+	fails("a = \"admin\\x00evil\";", "f:1: a: a NUL "
 	    "in a string");
-	fails(tree_parse_libconfig, "a = \"\\xff\";", "f:1: a: not UTF-8 "
+	fails("a = \"\\xff\";", "f:1: a: not UTF-8 "
 	    "text");
 	memset(deep, '(', sizeof(deep));
 	memcpy(deep, "a = ", 4);
-	fails_bytes(tree_parse_libconfig, deep, sizeof(deep),
+	fails_bytes(deep, sizeof(deep),
 	    "f:1: nested too deeply");
 }
 
@@ -115,14 +116,14 @@ is_bounded(void **state UNUSED)
 
 	for (i = 0; i <= TREE_MEMBERS_MAX; i++)
 		strbuf_addf(&sb, "a%zu=1;", i);
-	fails_bytes(tree_parse_libconfig, sb.buf, sb.len,
+	fails_bytes(sb.buf, sb.len,
 	    "f:1: too many keys in one group");
 	strbuf_reset(&sb);
 	strbuf_addstr(&sb, "a=[0");
 	for (i = 0; i <= TREE_NODES_MAX; i++)
 		strbuf_addstr(&sb, ",0");
 	strbuf_addstr(&sb, "];");
-	fails_bytes(tree_parse_libconfig, sb.buf, sb.len,
+	fails_bytes(sb.buf, sb.len,
 	    "f:1: the settings are too large");
 	strbuf_release(&sb);
 }

@@ -2,31 +2,32 @@
 /* YAML: types of scalars, anchors, duplicates, bounds, where things are. */
 #include "base.h"
 
+#define PARSER tree_parse_yaml
 #include "tree_rig.h"
 
 static void
 types(void **state UNUSED)
 {
-	gives(tree_parse_yaml, "a: [1, -2, +3, 0o17, 0x1F, 0660]",
+	gives("a: [1, -2, +3, 0o17, 0x1F, 0660]",
 	    "{\"a\":[1,-2,3,15,31,660]}");
-	gives(tree_parse_yaml, "a: [1.5, .5, 1e3, -1.25E-0]",
+	gives("a: [1.5, .5, 1e3, -1.25E-0]",
 	    "{\"a\":[1.5,0.5,1000.0,-1.25]}");
-	gives(tree_parse_yaml, "a: [true, True, TRUE, false, False, FALSE]",
+	gives("a: [true, True, TRUE, false, False, FALSE]",
 	    "{\"a\":[true,true,true,false,false,false]}");
-	gives(tree_parse_yaml, "a: [null, Null, NULL, ~, ]\nb:\n",
+	gives("a: [null, Null, NULL, ~, ]\nb:\n",
 	    "{\"a\":[null,null,null,null],\"b\":null}");
 	/* Only YAML 1.1 has types for these. */
-	gives(tree_parse_yaml, "a: [yes, no, on, off, y, 1_000, 0b1, 12:30, "
+	gives("a: [yes, no, on, off, y, 1_000, 0b1, 12:30, "
 	    "nUll, tRue, 1., ., +, 0x, 1e, 1e5x]",
 	    "{\"a\":[\"yes\",\"no\",\"on\",\"off\",\"y\",\"1_000\",\"0b1\","
 	    "\"12:30\",\"nUll\",\"tRue\",1.0,\".\",\"+\",\"0x\","
 	    "\"1e\",\"1e5x\"]}");
-	gives(tree_parse_yaml, "a: ['1', \"true\"]\nb: |\n  1\n",
+	gives("a: ['1', \"true\"]\nb: |\n  1\n",
 	    "{\"a\":[\"1\",\"true\"],\"b\":\"1\\n\"}");
-	gives(tree_parse_yaml, "a: [!!str 1, ! 2, !!int 3, !!null ~]",
+	gives("a: [!!str 1, ! 2, !!int 3, !!null ~]",
 	    "{\"a\":[\"1\",\"2\",3,null]}");
 	/* Past 64 bits a number is one with a floating point. */
-	gives(tree_parse_yaml, "a: [9223372036854775807, "
+	gives("a: [9223372036854775807, "
 	    "18446744073709551616]",
 	    "{\"a\":[9223372036854775807,1.8446744073709552e+19]}");
 }
@@ -34,15 +35,15 @@ types(void **state UNUSED)
 static void
 is_json_too(void **state UNUSED)
 {
-	gives(tree_parse_yaml, "{\"a\":{\"b\":[1,2.5,\"x\\/\\u00e9\\n\","
+	gives("{\"a\":{\"b\":[1,2.5,\"x\\/\\u00e9\\n\","
 	    "true,null]},\"c\":{}}",
 	    "{\"a\":{\"b\":[1,2.5,\"x/\303\251\\n\",true,null]},\"c\":{}}");
 	/* JSON's way past U+FFFF, which YAML does not know. */
-	gives(tree_parse_yaml, "{\"a\": \"\\ud83d\\ude00 \\\\ud83d\"}",
+	gives("{\"a\": \"\\ud83d\\ude00 \\\\ud83d\"}",
 	    "{\"a\":\"\360\237\230\200 \\\\ud83d\"}");
-	gives(tree_parse_yaml, "\357\273\277a: 1", "{\"a\":1}");
-	gives(tree_parse_yaml, "", "{}");
-	gives(tree_parse_yaml, "# nothing\n", "{}");
+	gives("\357\273\277a: 1", "{\"a\":1}");
+	gives("", "{}");
+	gives("# nothing\n", "{}");
 }
 
 static void
@@ -50,17 +51,17 @@ anchors(void **state UNUSED)
 {
 	static const char dropped[] = "a: &x 1\na: &x 2\nb: *x";
 
-	gives(tree_parse_yaml, "a: &x {k: 1}\nb: *x\nc: &x 2\nd: *x",
+	gives("a: &x {k: 1}\nb: *x\nc: &x 2\nd: *x",
 	    "{\"a\":{\"k\":1},\"b\":{\"k\":1},\"c\":2,\"d\":2}");
 	/* As in Backstage, merge keys merge nothing. */
-	gives(tree_parse_yaml, "a: &x {k: 1}\nb:\n  <<: *x",
+	gives("a: &x {k: 1}\nb:\n  <<: *x",
 	    "{\"a\":{\"k\":1},\"b\":{\"<<\":{\"k\":1}}}");
-	fails(tree_parse_yaml, "a: *x", "f:1: a: no anchor (&) of this name "
+	fails("a: *x", "f:1: a: no anchor (&) of this name "
 	    "comes before");
-	fails(tree_parse_yaml, "a: &x [*x]", "f:1: a[0]: an alias inside its "
+	fails("a: &x [*x]", "f:1: a[0]: an alias inside its "
 	    "own anchor");
 	/* The second &x was dropped with its key. */
-	parse_bytes(tree_parse_yaml, dropped, strlen(dropped));
+	parse_bytes(dropped, strlen(dropped));
 	assert_int_equal(problems.nerrors, 2);
 	forget();
 }
@@ -79,7 +80,7 @@ alias_bombs_are_bounded(void **state UNUSED)
 			strbuf_addf(&bomb, "%s*a%u", k > 0 ? ", " : "", i - 1);
 		strbuf_addstr(&bomb, "]\n");
 	}
-	fails_bytes(tree_parse_yaml, bomb.buf, bomb.len, "f:1: the settings "
+	fails_bytes(bomb.buf, bomb.len, "f:1: the settings "
 	    "are too large: over 200000 values or 67108864 bytes");
 	strbuf_release(&bomb);
 }
@@ -90,7 +91,7 @@ duplicates_are_all_named(void **state UNUSED)
 	const char *text = "a: 1\nb:\n  c: 1\n  c: 2\n  d: [{e: 1, e: 2}]\n"
 	    "a: 3\n";
 
-	parse_bytes(tree_parse_yaml, text, strlen(text));
+	parse_bytes(text, strlen(text));
 	assert_int_equal(problems.nerrors, 3);
 	assert_string_equal(problems.items[0].text, "f:4: b.c: this key "
 	    "stands here twice; keep one of them");
@@ -107,7 +108,7 @@ lines(void **state UNUSED)
 	const char *text = "\na:\n  b:\n  - c: 1\n    d:\n      5\n";
 	const struct node *b, *c;
 
-	parse_bytes(tree_parse_yaml, text, strlen(text));
+	parse_bytes(text, strlen(text));
 	assert_int_equal(node_get(root, "a")->line, 2);
 	b = node_get(node_get(root, "a"), "b");
 	assert_int_equal(b->line, 3);
@@ -124,23 +125,23 @@ refuses(void **state UNUSED)
 	static const char nul[] = "a: \"x\\0y\"", nul_key[] = "\"a\\0\": 1";
 	char deep[2 * TREE_DEPTH_MAX + 8];
 
-	fails(tree_parse_yaml, "a: [1,\n2", "f:3: while parsing a flow "
+	fails("a: [1,\n2", "f:3: while parsing a flow "
 	    "sequence: did not find expected ',' or ']': this is no YAML "
 	    "here");
-	fails(tree_parse_yaml, "a: 1\n\tb: 2", "f:2: while scanning a "
+	fails("a: 1\n\tb: 2", "f:2: while scanning a "
 	    "plain scalar: found a tab character that violates indentation: "
 	    "this is no YAML here");
-	fails(tree_parse_yaml, "a: 1\n---\nb: 2", "f:2: a second document "
+	fails("a: 1\n---\nb: 2", "f:2: a second document "
 	    "(---); put it in a file of its own");
-	fails(tree_parse_yaml, "? [a]\n: 1", "f:1: a key must be a word");
-	fails(tree_parse_yaml, "a: !foo 1", "f:1: a: a tag (!) that is not "
+	fails("? [a]\n: 1", "f:1: a key must be a word");
+	fails("a: !foo 1", "f:1: a: a tag (!) that is not "
 	    "known here");
-	fails(tree_parse_yaml, nul, "f:1: a: a NUL in a string");
-	fails(tree_parse_yaml, nul_key, "f:1: a: a NUL in a key");
-	fails_bytes(tree_parse_yaml, "a: \377", 4, "f:1: invalid leading "
+	fails(nul, "f:1: a: a NUL in a string");
+	fails(nul_key, "f:1: a: a NUL in a key");
+	fails_bytes("a: \377", 4, "f:1: invalid leading "
 	    "UTF-8 octet: this is no YAML here");
 	memset(deep, '[', sizeof(deep));
-	parse_bytes(tree_parse_yaml, deep, sizeof(deep));
+	parse_bytes(deep, sizeof(deep));
 	assert_int_equal(problems.nerrors, 1);
 	assert_non_null(strstr(problems.items[0].text, "nested too deeply"));
 	forget();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the two readers share: text in, JSON or errors out. */
+/*
+ * What the tests of the two readers share: text in, JSON or errors out.
+ * Define PARSER as the reader before.
+ */
 #ifndef STAGEDOOR_TEST_TREE_RIG_H
 #define STAGEDOOR_TEST_TREE_RIG_H
 
@@ -10,16 +13,13 @@
 #include "settings.h"
 #include "tree.h"
 
-typedef struct node *tree_parser(struct tree *t,
-    const struct tree_source *src, char *text, size_t len);
-
 static struct tree tree;
 static struct problems problems;
 static struct node *root;
 static char said[256];
 
 static inline void
-parse_bytes(tree_parser *parser, const char *text, size_t len)
+parse_bytes(const char *text, size_t len)
 {
 	static struct tree_source src = { .name = (char *)"f",
 	    .dir = (char *)"/nowhere" };
@@ -28,7 +28,7 @@ parse_bytes(tree_parser *parser, const char *text, size_t len)
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	tree_init(&tree, &problems);
-	root = parser(&tree, &src, copy, len);
+	root = PARSER(&tree, &src, copy, len);
 	free(copy);
 }
 
@@ -42,11 +42,11 @@ forget(void)
 
 /* The text is this JSON. */
 static inline void
-gives(tree_parser *parser, const char *text, const char *json)
+gives(const char *text, const char *json)
 {
 	struct json_object *obj;
 
-	parse_bytes(parser, text, strlen(text));
+	parse_bytes(text, strlen(text));
 	obj = root != NULL ? node_to_json(root) : NULL;
 	if (problems.n > 0) {
 		fprintf(stderr, "# of %s: %s\n", text,
@@ -61,12 +61,12 @@ gives(tree_parser *parser, const char *text, const char *json)
 
 /* The text gives exactly one error; said is valid afterwards. */
 static inline void
-fails_bytes(tree_parser *parser, const char *text, size_t len,
+fails_bytes(const char *text, size_t len,
     const char *error)
 {
 	size_t n;
 
-	parse_bytes(parser, text, len);
+	parse_bytes(text, len);
 	n = problems.nerrors;
 	snprintf(said, sizeof(said), "%s", n > 0 ? problems.items[0].text :
 	    "nothing");
@@ -76,9 +76,9 @@ fails_bytes(tree_parser *parser, const char *text, size_t len,
 }
 
 static inline void
-fails(tree_parser *parser, const char *text, const char *error)
+fails(const char *text, const char *error)
 {
-	fails_bytes(parser, text, strlen(text), error);
+	fails_bytes(text, strlen(text), error);
 }
 
 #endif
