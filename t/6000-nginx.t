@@ -27,7 +27,7 @@ like slurp("$web->{dir}/stagedoor.log"),
     qr{"path":"/api/kubernetes/proxy/echo/a%2Fb/%41%c3%a9/c:d;e","status":200},
     'the access log has raw paths, without queries';
 
-# --- auth_request, as oauth2-proxy and its like are attached -----------------
+# --- auth_request, as oauth2-proxy and its like are attached ----------------
 
 my $proxy = tempdir() . '/auth.sock';
 my $asked = nginx(pool => $pool, server => <<"SERVER", http => <<"HTTP");
@@ -58,7 +58,7 @@ is names_for(['Cookie', 'session=good']), 'one alices',
 is names_for(['Cookie', 'session=bad'], ['X-Who', 'alice']), '',
     'and from nothing else';
 
-# --- Kept connections ---------------------------------------------------------
+# --- Kept connections -------------------------------------------------------
 
 my $small = pool(settings => $world->settings_for, threads => 2);
 my $kept = nginx(pool => $small, server => 'set $stagedoor_user bob;');
@@ -79,7 +79,7 @@ for my $round (1 .. 3) {
 }
 close $_ for @clients;
 
-# --- Ending -------------------------------------------------------------------
+# --- Ending -----------------------------------------------------------------
 
 my $slow = Stagedoor::HTTP::connect_to($web);
 my %as = Stagedoor::WebChecks::as('bob');

@@ -35,7 +35,7 @@ sub start {
 		{ STAGEDOOR_CONFIG => $config, %{$opt{env} // {}} }));
 }
 
-# --- systemd: descriptor 3, LISTEN_FDS, LISTEN_PID ---------------------------
+# --- systemd: descriptor 3, LISTEN_FDS, LISTEN_PID --------------------------
 
 my $path = tempdir() . '/activated.sock';
 my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 64)
@@ -61,7 +61,7 @@ $unit = start('activated', \@launch, %fd);
 is clusters_at($path), 'one', 'the next process serves the same socket';
 $unit->stop;
 
-# --- spawn-fcgi, multiwatch ----------------------------------------------------
+# --- spawn-fcgi, multiwatch -------------------------------------------------
 
 my $spawned = tempdir() . '/spawned.sock';
 my $spawn = start('spawn-fcgi', [program('spawn-fcgi'), '-n', '-s', $spawned,
@@ -96,7 +96,7 @@ is clusters_at($watched), 'one', 'one is killed, another takes its place';
 $watch->signal('TERM');
 ok $watch->wait_end(10), 'multiwatch: SIGTERM ends it';
 
-# --- the socket of the settings -------------------------------------------------------
+# --- the socket of the settings ---------------------------------------------
 
 my $umask = umask 0;
 my $there = tempdir() . '/own.sock';
@@ -111,7 +111,7 @@ is sprintf('%04o', (stat $there)[2] & 07777), '0660',
 ends_well($listen, 'stagedoor.listen');
 umask $umask;
 
-# --- a socket unit that is verified ---------------------------------------------
+# --- a socket unit that is verified -----------------------------------------
 
 SKIP: {
 	my $tool = have_program('systemd-analyze')

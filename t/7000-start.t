@@ -43,7 +43,7 @@ sub pids {
 
 is start('--status')->{code}, 1, 'at first it does not run';
 
-# --- The sample cluster -------------------------------------------------------
+# --- The sample cluster -----------------------------------------------------
 
 my $first = begin();
 is $first->{code}, 0, 'it starts without a kubeconfig'
@@ -101,7 +101,7 @@ is get(Stagedoor::HTTP->new(port => $port), '/clusters')->{status}, undef,
     'and nothing listens';
 is start('--stop')->{code}, 0, 'once more does not break';
 
-# --- A kubeconfig ---------------------------------------------------------------
+# --- A kubeconfig -----------------------------------------------------------
 
 my $fake = fake(clusters => [{ name => 'one' }]);
 mkdir "$home/.kube";

@@ -42,7 +42,8 @@ sub settings_for {
 	my ($self, %opt) = @_;
 	my $settings = settings(fake => $self->{fake}, source => 'params',
 	    clusters => ['one',
-		{ name => 'alices', of => 'one', allow => ['user:default/alice'] },
+		{ name => 'alices', of => 'one',
+		    allow => ['user:default/alice'] },
 		{ name => 'odd', url => "http://127.0.0.1:$self->{odd}",
 		    allow => ['user:default/carol'] }],
 	    stagedoor => { $opt{stagedoor} ? %{$opt{stagedoor}} : () });
