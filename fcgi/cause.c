@@ -125,7 +125,8 @@ verify_error(const struct transfer *t, struct err *err)
 	size_t i;
 
 	curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &v);
-	if (v == X509_V_OK)	/* the chain is good: it was the name */
+	/* Where the chain is good it was the name; curl says 1 then. */
+	if (v == X509_V_OK || v == X509_V_ERR_UNSPECIFIED)
 		return plain_error(err, E_TLS, "ERR_TLS_CERT_ALTNAME_INVALID",
 		    "Hostname/IP does not match certificate's altnames");
 	for (i = 0; i < ARRAY_LEN(verify_names); i++) {
