@@ -93,7 +93,7 @@ message
   reason: our own words
   part: body.rows[*].message headers.*
   ours: text
-  error: FETCH_ERROR
+  beside: errorType=FETCH_ERROR
   cases: one
       two
 END

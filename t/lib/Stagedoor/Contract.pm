@@ -71,22 +71,19 @@ sub _provider_of {
 sub _clusters_of {
 	my ($self, $case) = @_;
 	my @all = $self->{sets}->clusters($case->{set});
-	my $path = $case->{request}{path};
-	return () if $path =~ m{^/clusters}i;
-	my $name;
-	if ($path =~ m{^/proxy}i) {
+	my $entity = $case->{catalogEntity};
+	if ($case->{request}{path} =~ m{^/proxy}i) {
 		my %headers = map { lc $_->[0] => $_->[1] }
 		    Stagedoor::HTTP::header_pairs($case->{request}{headers});
-		$name = $headers{'backstage-kubernetes-cluster'} // '';
-	} elsif ($self->{sets}->service_locator($case->{set})
-	    eq 'singleTenant') {
-		my $notes = $case->{catalogEntity}{metadata}{annotations}
-		    // {};
-		$name = $notes->{'backstage.io/kubernetes-cluster'};
-		return () if !$case->{catalogEntity};
+		my $name = $headers{'backstage-kubernetes-cluster'} // '';
+		return grep { $_->{name} eq $name } @all;
 	}
-	return @all if ($name // '') eq '' && $path !~ m{^/proxy}i;
-	return grep { $_->{name} eq ($name // '') } @all;
+	return () if !$entity;	# it did not get that far
+	my $locator = $self->{sets}->service_locator($case->{set});
+	my $name = ($entity->{metadata}{annotations} // {})
+	    ->{'backstage.io/kubernetes-cluster'} // '';
+	return @all if $name eq '' || $locator ne 'singleTenant';
+	return grep { $_->{name} eq $name } @all;
 }
 
 # --- Running ----------------------------------------------------------------

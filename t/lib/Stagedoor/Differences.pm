@@ -10,7 +10,11 @@
 #
 # A case that is named must differ in exactly these parts; one that is not
 # named must not differ. For cases from elsewhere (STAGEDOOR_CASES) that are
-# not among ours, every entry applies where its part differs.
+# not among ours, every entry applies where its part differs and its
+# conditions hold: "was" is what must have been recorded there, "beside" a
+# member of the recorded object around it (NAME=VALUE), "path" and "body" are
+# patterns of the request's, "told" one of the recorded error message.
+# "cases: none" is for what none of our own cases shows.
 package Stagedoor::Differences;
 
 use strict;
@@ -30,6 +34,11 @@ my %OURS = (
 	},
 	'sum of requests' => \&_is_sum,
 	'rows with errors instead of an error' => \&_is_rows,
+	'one slash' => sub {
+		my $path = $_[0]{want} // $_[0]{got};
+		return defined $_[0]{want} ? $path =~ m{\w//\w}
+		    : $path =~ m{/k8s/clusters/c-1/\w};
+	},
 );
 
 sub new {
@@ -63,11 +72,10 @@ sub _add {
 		    if !defined $entry->{$key};
 	}
 	my @parts = map { _part_pattern($_) } split ' ', $entry->{part};
-	my %cases = map { $_ => 1 } split ' ', $entry->{cases};
-	my $made = { name => $name, reason => $entry->{reason},
-	    parts => \@parts, ours => $entry->{ours}, cases => \%cases,
-	    error_type => $entry->{error} };
-	push @{$self->{entries}}, $made;
+	my %cases = map { $_ => 1 } grep { $_ ne 'none' }
+	    split ' ', $entry->{cases};
+	push @{$self->{entries}}, { %$entry, name => $name,
+	    parts => \@parts, cases => \%cases };
 	$self->{cases}{$_} = 1 for keys %cases;
 }
 
@@ -94,7 +102,7 @@ sub judge {
 
 	my (%used, @lines);
 	for my $difference (@$found) {
-		my ($entry) = grep { _covers($_, $difference) } @apply;
+		my ($entry) = grep { _covers($_, $difference, $case) } @apply;
 		if ($entry) {
 			$used{$entry->{name}} = 1;
 		} else {
@@ -110,16 +118,39 @@ sub judge {
 }
 
 sub _covers {
-	my ($entry, $difference) = @_;
+	my ($entry, $difference, $case) = @_;
 	return 0 if !grep { $difference->{part} =~ $_ } @{$entry->{parts}};
-	return 0 if defined $entry->{error_type}
-	    && (_object($difference, 0)->{errorType} // '') ne
-	    $entry->{error_type};
+	return 0 if !_condition_holds($entry, $difference, $case);
 	my $check = $OURS{$entry->{ours}};
 	return $check->($difference) if $check;
 	return 0 if $difference->{absent};
 	return encode_json($difference->{got})
 	    eq encode_json(decode_json($entry->{ours}));
+}
+
+sub _condition_holds {
+	my ($entry, $difference, $case) = @_;
+	my $request = $case->{request} // {};
+	if (defined $entry->{beside}) {
+		my ($name, $value) = split /=/, $entry->{beside}, 2;
+		return 0 if (_object($difference, 0)->{$name} // '')
+		    ne $value;
+	}
+	return 0 if defined $entry->{told}
+	    && _recorded_message($case) !~ /$entry->{told}/;
+	return 0 if defined $entry->{was}
+	    && encode_json($difference->{want}) ne $entry->{was};
+	return 0 if defined $entry->{path}
+	    && ($request->{path} // '') !~ /$entry->{path}/;
+	return 0 if defined $entry->{body} && ($request->{rawBody}
+	    // $request->{body_text} // '') !~ /$entry->{body}/;
+	return 1;
+}
+
+sub _recorded_message {
+	my ($case) = @_;
+	my $error = ($case->{expected}{body} // {})->{error} // '';
+	return ref $error ? $error->{message} // '' : $error;
 }
 
 # The expected object that is so many steps around a difference.
@@ -131,7 +162,7 @@ sub _object {
 
 sub _is_rows {
 	my ($difference) = @_;
-	return 1 if $difference->{part} eq 'body.error'
+	return 1 if $difference->{part} =~ /error|request|response/
 	    && $difference->{absent};
 	my $rows = $difference->{got};
 	return 0 if $difference->{part} ne 'body.items'
