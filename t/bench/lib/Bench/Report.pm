@@ -11,9 +11,17 @@ my $columns = "%-22s %-22s %10s %12s %9s %9s %6s\n";
 
 sub new {
 	my ($class, %of) = @_;
+	my $load = load();
+	print "# other work on this machine (load $load): the figures are ",
+	    "shaky\n" if $load > 0.7;
 	printf $columns, 'what', 'who', 'req/s', 'CPU s/1000', 'p50 ms',
 	    'p99 ms', 'bad';
 	return bless { %of, lines => [], missed => 0 }, $class;
+}
+
+sub load {
+	open my $file, '<', '/proc/loadavg' or return 0;
+	return (split ' ', <$file>)[0];
 }
 
 sub leg {
