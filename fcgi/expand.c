@@ -46,55 +46,71 @@ expand_refers(const char *s)
 	return false;
 }
 
-static char *
-trimmed(const char *s, size_t len)
+/* Without the white space around it; *len gets its length. */
+static const char *
+trimmed(const char *s, size_t *len)
 {
-	while (len > 0 && strchr(" \t\r\n", *s) != NULL) {
+	static const char blanks[] = " \t\r\n\v\f";
+
+	while (*len > 0 && strchr(blanks, *s) != NULL) {
 		s++;
-		len--;
+		--*len;
 	}
-	while (len > 0 && strchr(" \t\r\n", s[len - 1]) != NULL)
-		len--;
-	return xstrndup(s, len);
+	while (*len > 0 && strchr(blanks, s[*len - 1]) != NULL)
+		--*len;
+	return s;
 }
 
-static void
-add_trimmed(struct strbuf *out, const char *value)
+/* What the next part of s stands for: s moves past it. NULL: not set. */
+static const char *
+next_part(const char **s, size_t *len, char **missing)
 {
-	size_t len;
+	const char *start = *s, *value;
+	bool escaped;
+	char *name;
 
-	value += strspn(value, " \t\r\n\v\f");
-	len = strlen(value);
-	while (len > 0 && strchr(" \t\r\n\v\f", value[len - 1]) != NULL)
-		len--;
-	strbuf_add(out, value, len);
+	if ((*len = reference(start, &escaped)) == 0) {
+		*len = 1 + strcspn(start + 1, "$");
+		*s += *len;
+		return start;
+	}
+	*s += *len;
+	if (escaped) {
+		--*len;
+		return start + 1;
+	}
+	*len -= 3;
+	value = trimmed(start + 2, len);
+	name = xstrndup(value, *len);
+	if ((value = getenv(name)) == NULL) {
+		*missing = name;
+		return NULL;
+	}
+	free(name);
+	*len = strlen(value);
+	return trimmed(value, len);
 }
 
 char *
 expand(const char *s, char **missing)
 {
-	struct strbuf out = STRBUF_INIT(EXPANDED_MAX);
-	const char *value;
-	bool escaped;
-	size_t len;
+	const char *p, *part;
+	size_t len, all = 0;
+	char *out;
 
-	for (; *s != '\0'; s += len > 0 ? len : 1) {
-		if ((len = reference(s, &escaped)) == 0) {
-			strbuf_addch(&out, *s);
-		} else if (escaped) {
-			strbuf_add(&out, s + 1, len - 1);
-		} else {
-			*missing = trimmed(s + 2, len - 3);
-			if ((value = getenv(*missing)) == NULL) {
-				strbuf_wipe(&out);
-				return NULL;
-			}
-			free(*missing);
-			add_trimmed(&out, value);
-		}
-	}
+	/* First how long it is: growing would leave copies behind. */
 	*missing = NULL;
-	return strbuf_detach(&out, NULL);
+	for (p = s; *p != '\0'; all += len)
+		if ((part = next_part(&p, &len, missing)) == NULL)
+			return NULL;
+	out = xmalloc(all + 1);
+	for (p = s, all = 0; *p != '\0'; all += len) {
+		if ((part = next_part(&p, &len, missing)) == NULL)
+			BUG("a variable went away");
+		memcpy(out + all, part, len);
+	}
+	out[all] = '\0';
+	return out;
 }
 
 char *

@@ -10,6 +10,7 @@
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 	"0123456789_-*"
+#define MARK_LEN 8		/* digits that stand for a string */
 
 /* A bracket that is open: the names in a group, the place in a list. */
 struct scope {
@@ -199,18 +200,70 @@ scan_number(struct scan *s)
 	take(s, len);
 }
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One escape or plain character at p: how long it is; *out is what it means. */
+static size_t
+unescape(const char *p, char *out)
+{
+	static const char from[] = "nrtf\"\\", to[] = "\n\r\t\f\"\\";
+	const char *at;
+
+	*out = *p;
+	if (*p != '\\')
+		return 1;
+	if (p[1] != '\0' && (at = strchr(from, p[1])) != NULL) {
+		*out = to[at - from];
+		return 2;
+	}
+	if (p[1] == 'x' && hex_digit(p[2]) >= 0 && hex_digit(p[3]) >= 0) {
+		*out = (char)(hex_digit(p[2]) << 4 | hex_digit(p[3]));
+		return 4;
+	}
+	return 1;		/* libconfig leaves what it does not know */
+}
+
+/*
+ * A string becomes its number in eight hex digits, so that libconfig can put
+ * several behind each other, and as many line breaks as it had.
+ */
 static void
 scan_string(struct scan *s)
 {
-	const char *p = s->p + 1;
+	const char *p = s->p + 1, *end = p;
+	unsigned breaks = 0;
+	char *text, *to;
 
-	while (p < s->end && *p != '"') {
-		/* Would end the string early: admin\x00evil. */
-		if (str_starts(p, "\\x00"))
-			complain(s, s->path.buf, "a NUL in a string");
-		p += *p == '\\' && p + 1 < s->end ? 2 : 1;
+	while (end < s->end && *end != '"')
+		end += *end == '\\' && end + 1 < s->end ? 2 : 1;
+	if (end >= s->end) {
+		give_up(s, "a string begins here that does not end");
+		return;
 	}
-	take(s, (size_t)(p - s->p) + (p < s->end));
+	text = to = xmalloc((size_t)(end - p) + 1);
+	while (p < end) {
+		breaks += *p == '\n';
+		p += unescape(p, to);
+		/* Would end the string early: admin\x00evil. */
+		if (*to++ == '\0')
+			complain(s, s->path.buf, "a NUL in a string");
+	}
+	*to = '\0';
+	strbuf_addf(&s->out->text, "\"%0*zx", MARK_LEN, s->out->nstrings);
+	ARRAY_PUSH(s->out->strings, s->out->nstrings) = text;
+	s->line += breaks;
+	s->out_line += breaks;
+	while (breaks-- > 0)
+		strbuf_addch(&s->out->text, '\n');
+	s->p = end;
+	take(s, 1);
 }
 
 /* A comment that opens with skip characters. */
@@ -364,10 +417,51 @@ libconfig_text_read(struct tree *t, const struct tree_source *src,
 void
 libconfig_text_release(struct libconfig_text *lt)
 {
-	strbuf_wipe(&lt->text);
+	size_t i;
+
+	for (i = 0; i < lt->nstrings; i++) {
+		OPENSSL_cleanse(lt->strings[i], strlen(lt->strings[i]));
+		free(lt->strings[i]);
+	}
+	free(lt->strings);
 	free(lt->parts);
-	lt->parts = NULL;
-	lt->nparts = 0;
+	strbuf_release(&lt->text);
+	memset(lt, 0, sizeof(*lt));
+}
+
+/* The string of the mark at *p, which goes past it; NULL at the end. */
+static const char *
+next_string(const struct libconfig_text *lt, const char **p)
+{
+	size_t n = 0;
+	int i;
+
+	*p += strspn(*p, "\n");
+	if (**p == '\0')
+		return NULL;
+	for (i = 0; i < MARK_LEN; i++, ++*p)
+		n = n << 4 | (size_t)hex_digit(**p);
+	if (n >= lt->nstrings)
+		BUG("libconfig changed a string");
+	return lt->strings[n];
+}
+
+char *
+libconfig_text_string(const struct libconfig_text *lt, const char *value)
+{
+	const char *p = value, *part;
+	size_t len = 0;
+	char *out;
+
+	/* First how long it is: growing would leave copies behind. */
+	while ((part = next_string(lt, &p)) != NULL)
+		len += strlen(part);
+	out = xmalloc(len + 1);
+	for (p = value, len = 0; (part = next_string(lt, &p)) != NULL;
+	    len += strlen(part))
+		memcpy(out + len, part, strlen(part));
+	out[len] = '\0';
+	return out;
 }
 
 void

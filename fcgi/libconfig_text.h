@@ -6,6 +6,9 @@
  * stands twice (it stops at the first and names none), depth and size.
  * It also puts included files in (@include "other.conf", relative to the
  * file that names it) and knows the file of each line.
+ *
+ * Strings stay here: libconfig gets marks in their place, because it leaves
+ * copies of what it reads in memory, and they may be tokens.
  */
 #ifndef STAGEDOOR_LIBCONFIG_TEXT_H
 #define STAGEDOOR_LIBCONFIG_TEXT_H
@@ -20,12 +23,20 @@ struct libconfig_text {
 		unsigned line;
 	} *parts;
 	size_t nparts;
+	char **strings;			/* by the number in their mark */
+	size_t nstrings;
 };
 
 /* 0; E_CONFIG: problems says why. Release out in both cases. */
 int libconfig_text_read(struct tree *t, const struct tree_source *src,
     const char *text, size_t len, struct libconfig_text *out);
-void libconfig_text_release(struct libconfig_text *lt);
+void libconfig_text_release(struct libconfig_text *lt);	/* wipes */
+/*
+ * The string that a value of libconfig stands for; the caller's to wipe and
+ * free.
+ */
+char *libconfig_text_string(const struct libconfig_text *lt,
+    const char *value);
 /* Where a line of the text came from, in n's source and line. */
 void libconfig_text_place(const struct libconfig_text *lt, unsigned line,
     struct node *n);

@@ -71,25 +71,34 @@ node_new(struct tree *t, const struct tree_source *src, unsigned line,
 	return n;
 }
 
-struct node *
-node_new_string(struct tree *t, const struct tree_source *src, unsigned line,
-    const char *s, size_t len)
-{
-	struct node *n;
-
-	t->bytes += len;
-	n = node_new(t, src, line, NODE_STRING);
-	if (n != NULL)
-		n->string = xstrndup(s, len);
-	return n;
-}
-
 static void
 wipe_string(char *s)
 {
 	if (s != NULL)
 		OPENSSL_cleanse(s, strlen(s));
 	free(s);
+}
+
+struct node *
+node_take_string(struct tree *t, const struct tree_source *src, unsigned line,
+    char *s)
+{
+	struct node *n;
+
+	t->bytes += strlen(s);
+	n = node_new(t, src, line, NODE_STRING);
+	if (n == NULL)
+		wipe_string(s);
+	else
+		n->string = s;
+	return n;
+}
+
+struct node *
+node_new_string(struct tree *t, const struct tree_source *src, unsigned line,
+    const char *s, size_t len)
+{
+	return node_take_string(t, src, line, xstrndup(s, len));
 }
 
 void

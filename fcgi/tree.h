@@ -84,6 +84,9 @@ struct node *node_new(struct tree *t, const struct tree_source *src,
     unsigned line, enum node_type type);
 struct node *node_new_string(struct tree *t, const struct tree_source *src,
     unsigned line, const char *s, size_t len);
+/* The same, but takes s. */
+struct node *node_take_string(struct tree *t, const struct tree_source *src,
+    unsigned line, char *s);
 void node_free(struct node *n);		/* wipes; NULL is fine */
 /* Takes child. */
 void node_append(struct node *parent, struct node *child);

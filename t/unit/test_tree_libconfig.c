@@ -94,7 +94,8 @@ refuses(void **state UNUSED)
 
 	snprintf(text, sizeof(text), "f:2: %s", missing);
 	fails("a = 1;\nb = ;", text);
-	fails("a = \"x", text);
+	fails("a = 1;\nb = \"x\n\n", "f:2: a string begins here that does "
+	    "not end");
 	fails("a = /* x", text);
 	snprintf(text, sizeof(text), "f:1: %s", missing);
 	fails("} a = 1;", text);
