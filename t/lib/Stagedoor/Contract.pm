@@ -48,8 +48,8 @@ sub _startup_out_of_scope {
 	my ($case) = @_;
 	my $config = $case->{appConfig};
 	return 'aws accounts' if exists $config->{aws};
-	my $locators = $config->{kubernetes}{clusterLocatorMethods};
-	return undef if ref $locators ne 'ARRAY';
+	my $locators = ($config->{kubernetes} // {})->{clusterLocatorMethods};
+	return undef if (ref $locators) ne 'ARRAY';
 	return 'gke' if grep { ($_->{type} // '') eq 'gke' } @$locators;
 	return undef;
 }
