@@ -197,6 +197,7 @@ sub keeps_quiet {
 	sleep 0.2;
 	log_has_no('no log has a query, a password or a token',
 	    'in-the-query', 'alpha-token', encode_base64('bob:secret', ''));
+	log_has_no('no sanitizer complains', 'Sanitizer:', 'runtime error:');
 }
 
 # --- What some of them do ---------------------------------------------------
