@@ -189,8 +189,8 @@ transfer_result(struct transfer *t, CURLcode rc, struct err *err)
 		return plain_error(err, E_TLS, "EPROTO", t->words[0] ?
 		    t->words : curl_easy_strerror(rc));
 	case CURLE_PARTIAL_FILE:
-		return plain_error(err, E_PROTOCOL, "ERR_STREAM_PREMATURE_CLOSE",
-		    "the answer ended early");
+		return plain_error(err, E_PROTOCOL,
+		    "ERR_STREAM_PREMATURE_CLOSE", "the answer ended early");
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:

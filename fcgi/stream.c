@@ -213,18 +213,17 @@ fd_event(struct stream *s)
 	return 0;
 }
 
-static int
-stream_poll(struct stream *s, struct lane *lane, int timeout)
+static void
+stream_poll(struct stream *s, struct lane *lane, int64_t now)
 {
 	struct curl_waitfd fd = { .fd = s->io->fd, .events = CURL_WAIT_POLLIN };
-	unsigned n = watches_fd(s, clock_mono_ms()) ? 1 : 0;
-	int ready = 0;
+	unsigned n = watches_fd(s, now) ? 1 : 0;
 
-	if (curl_multi_poll(lane->multi, &fd, n, timeout, &ready) != CURLM_OK)
+	if (curl_multi_poll(lane->multi, &fd, n, poll_time(s, now), NULL) !=
+	    CURLM_OK)
 		BUG("curl_multi_poll failed");
 	if (n == 1 && fd.revents != 0)
 		s->failed = fd_event(s);
-	return ready;
 }
 
 /* Wait until something happens; what was passed on is flushed before. */
@@ -233,19 +232,16 @@ stream_wait(struct stream *s, struct lane *lane)
 {
 	int64_t now;
 
-	if (s->dirty) {
-		if (stream_poll(s, lane, 0) > 0)
-			return CURLE_OK;
+	if (s->dirty && s->io->flush != NULL) {
 		s->dirty = false;
-		if (s->io->flush != NULL)
-			s->failed = s->io->flush(s->io->ctx);
+		s->failed = s->io->flush(s->io->ctx);
 		if (s->failed != 0)
 			return CURLE_OK;
 	}
 	now = clock_mono_ms();
 	if (s->deadline != 0 && now >= s->deadline)
 		return CURLE_OPERATION_TIMEDOUT;
-	stream_poll(s, lane, poll_time(s, now));
+	stream_poll(s, lane, now);
 	return CURLE_OK;
 }
 

@@ -32,7 +32,7 @@ struct upstream {
 	unsigned refs;			/* under the transport's lock */
 
 	/* Immutable. */
-	char *url;			/* as given: what upstream_get compares */
+	char *url;			/* as given, to compare */
 	char *origin;			/* scheme://host:port/ */
 	char *base;			/* "" or "/prefix" */
 	char *host;			/* for messages */

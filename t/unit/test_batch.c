@@ -62,7 +62,7 @@ cluster(struct server_request *rq)
 		return false;
 	}
 	if (strcmp(rq->target, "/slow") == 0)
-		usleep(100000);
+		usleep(250000);	/* twice and a half the look at the client */
 	return server_answer(rq, 200, rq->head);
 }
 

@@ -399,18 +399,6 @@ flushes_what_is_watched(void **state)
 	client_release(&c);
 }
 
-static void
-does_not_flush_what_keeps_coming(void **state)
-{
-	struct rig *r = *state;
-	struct client c;
-
-	client_init(&c, r, "GET", "/long");
-	assert_int_equal(client_run(&c, r), 0);
-	assert_true(c.flushes < c.bodies / 2);
-	client_release(&c);
-}
-
 /* ---- leaving ---- */
 
 static void *
@@ -653,7 +641,6 @@ main(void)
 		TEST(waits_for_headers_so_long),
 		TEST(refuses_at_once_when_the_breaker_is_open),
 		TEST(flushes_what_is_watched),
-		TEST(does_not_flush_what_keeps_coming),
 		TEST(stops_when_the_client_leaves),
 		TEST(does_not_spin_on_a_false_alarm),
 		TEST(stops_when_a_callback_says_so),

@@ -52,9 +52,25 @@ answer_early(struct server_request *rq)
 	return false;
 }
 
+/* Takes the body, answers, and goes on longer than the deadline. */
+static bool
+answer_later(struct server_request *rq)
+{
+	char buf[64];
+	size_t n = 0;
+
+	while (n < 7)
+		n += server_read(rq, buf, sizeof(buf));
+	server_printf(rq, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+	usleep(1000000);
+	return server_printf(rq, "late");
+}
+
 static bool
 cluster(struct server_request *rq)
 {
+	if (strcmp(rq->target, "/later") == 0)
+		return answer_later(rq);
 	if (strcmp(rq->target, "/early") == 0)
 		return answer_early(rq);
 	if (strcmp(rq->target, "/stall") == 0) {
@@ -477,6 +493,50 @@ gives_up_on_a_cluster_that_takes_nothing(void **state)
 	free(data);
 }
 
+static void
+lets_the_answer_to_a_body_take_its_time(void **state)
+{
+	struct rig *r = *state;
+	struct client c;
+
+	client_init(&c, r, "POST", "/later");
+	client_sends(&c, "{\"a\":1}", 7, 7);
+	assert_int_equal(client_run(&c, r), 0);
+	assert_string_equal(c.body.buf, "late");
+	client_release(&c);
+}
+
+static void *
+close_later(void *arg)
+{
+	struct client *c = arg;
+
+	usleep(200000);
+	close(c->pipe[1]);
+	return NULL;
+}
+
+/* The body is sent, so the descriptor says only whether someone is there. */
+static void
+notices_a_client_that_left_after_its_body(void **state)
+{
+	struct rig *r = *state;
+	int64_t began = rig_ms();
+	struct client c;
+	pthread_t t;
+
+	client_init(&c, r, "POST", "/later");
+	client_sends(&c, "{\"a\":1}", 7, 7);
+	client_watched(&c);
+	c.gone = true;
+	pthread_create(&t, NULL, close_later, &c);
+	assert_int_equal(client_run(&c, r), E_GONE);
+	assert_in_range(rig_ms() - began, 150, 500);
+	pthread_join(t, NULL);
+	c.pipe[1] = -1;
+	client_release(&c);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -500,6 +560,8 @@ main(void)
 		TEST(ends_with_the_client_s_body),
 		TEST(ends_with_the_client),
 		TEST(gives_up_on_a_cluster_that_takes_nothing),
+		TEST(lets_the_answer_to_a_body_take_its_time),
+		TEST(notices_a_client_that_left_after_its_body),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
