@@ -178,7 +178,10 @@ double_stop(struct http_double *d)
 	shutdown(d->fd, SHUT_RDWR);
 	pthread_join(d->thread, NULL);
 	close(d->fd);
+	/* Threads of connections may live on, but note nothing any more. */
+	pthread_mutex_lock(&d->lock);
 	strbuf_release(&d->log);
+	pthread_mutex_unlock(&d->lock);
 }
 
 #endif
