@@ -103,10 +103,10 @@ static const struct key limits_keys[] = {
 	{ "cluster", KEY_NUMBER, SECONDS, .fallback = "10.0",
 	  FIELD(limit_cluster), .text = "seconds for a list, or until the "
 	  "headers of a /proxy answer" },
-	{ "requestBody", KEY_INTEGER, .min = 1024, .max = 1073741824,
+	{ "requestBody", KEY_INTEGER, .min = 1, .max = 1073741824,
 	  .fallback = "102400", FIELD(limit_request_body),
 	  .text = "bytes of a request's JSON" },
-	{ "response", KEY_INTEGER, .min = 1024, .max = 17179869184,
+	{ "response", KEY_INTEGER, .min = 1, .max = 17179869184,
 	  .fallback = "67108864", FIELD(limit_response),
 	  .text = "bytes of one list" },
 	{ "drain", KEY_NUMBER, .max = 86400, .fallback = "30.0",

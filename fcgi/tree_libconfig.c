@@ -23,12 +23,21 @@
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(HAS_LEAK_SANITIZER)
-const char *__lsan_default_suppressions(void);
+#define FOR_SANITIZER __attribute__((visibility("default")))
+FOR_SANITIZER const char *__lsan_default_suppressions(void);
+FOR_SANITIZER const char *__lsan_default_options(void);
 
 const char *
 __lsan_default_suppressions(void)
 {
 	return "leak:strbuf_append\n";
+}
+
+/* Else it reports that it had nothing to report. */
+const char *
+__lsan_default_options(void)
+{
+	return "print_suppressions=0";
 }
 #endif
 

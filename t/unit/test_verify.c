@@ -140,7 +140,7 @@ out_of_range(void **state UNUSED)
 	    "stagedoor.fresh: 5.5 is out of range; it must be from 0 to 5");
 	rig_refuses("a.conf", "stagedoor = { limits = { response = "
 	    "20000000000L; }; };", "a.conf:1: stagedoor.limits.response: "
-	    "20000000000 is out of range; it must be from 1024 to "
+	    "20000000000 is out of range; it must be from 1 to "
 	    "17179869184");
 	rig_refuses("a.conf", "stagedoor = { limits = { connect = -1; }; };",
 	    "a.conf:1: stagedoor.limits.connect: -1 is out of range; it must "
