@@ -25,7 +25,7 @@ sub start {
 	my @files = files_of(%opt, number => $number);
 	my $process = Stagedoor::Process->start(
 		name => $opt{name} // 'pool', env => clean_env($opt{env}),
-		grace => 40, command => [
+		grace => 40, ours => 1, command => [
 			split(' ', $ENV{STAGEDOOR_WRAPPER} // ''),
 			stagedoor_bin(), 'serve', (map { ('-c', $_) } @files),
 			'--listen', "unix:$socket",

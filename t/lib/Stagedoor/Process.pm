@@ -30,7 +30,8 @@ sub dir {
 }
 
 # start(name => 'pool', command => [...], env => {NAME => value or undef},
-# cwd => DIR, stdin => FILEHANDLE, log => FILE). Returns a process.
+# cwd => DIR, stdin => FILEHANDLE, log => FILE, ours => 1 for the program under
+# test, which must end with code 0). Returns a process.
 sub start {
 	my ($class, %opt) = @_;
 	my $log = $opt{log} // _log_name($opt{name});
@@ -48,7 +49,7 @@ sub adopt {
 	my $self = bless {
 		name => $opt{name}, pid => $opt{pid}, log => $opt{log},
 		stop_signal => $opt{stop_signal} // 'TERM',
-		grace => $opt{grace} // 10,
+		grace => $opt{grace} // 10, ours => $opt{ours},
 	}, $class;
 	push @RUNNING, $self;
 	push @LOGS, $self if defined $self->{log};
@@ -171,7 +172,30 @@ sub _stop_all {
 	for my $process (reverse @RUNNING) {
 		$process->signal($process->{stop_signal});
 	}
-	$_->stop for my @all = reverse @RUNNING;
+	my @all = reverse @RUNNING;	# stop takes them out of the list
+	for my $process (@all) {
+		my $code = $process->stop;
+		_regret("$process->{name} ended with code $code")
+		    if $process->{ours} && $code != 0;
+	}
+}
+
+# What fails a test whose lines all passed.
+my $regrets = 0;
+
+sub _regret {
+	my ($why) = @_;
+	$regrets++;
+	print STDERR "# $why\n";
+}
+
+# The sanitizers' reports are in the logs, and nowhere else.
+sub _look_for_reports {
+	for my $process (grep { $_->{ours} } @LOGS) {
+		$process->log_text =~ /^.*(?:ERROR|WARNING):\ \w+Sanitizer.*$
+		    |^.*runtime\ error:.*$/mx or next;
+		_regret("in the log of $process->{name}: $&");
+	}
 }
 
 # The ends of all logs, for the eyes of who looks at a failed test.
@@ -212,12 +236,18 @@ $SIG{PIPE} = 'IGNORE';
 
 END {
 	if ($$ == $OWNER) {
-		my $failed = _failed();
-		local $?;
-		_stop_all();
-		show_logs() if $failed;
-		_clean_up();
+		_end_all(_failed());
+		$? = 1 if $regrets && !$?;
 	}
+}
+
+sub _end_all {
+	my ($failed) = @_;
+	local $?;
+	_stop_all();
+	_look_for_reports();
+	show_logs() if $failed || $regrets;
+	_clean_up();
 }
 
 1;
