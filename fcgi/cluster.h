@@ -50,7 +50,7 @@ struct cluster {
 	struct string_list allow;	/* n == 0: everyone */
 	bool guests;
 	bool read_only;
-	const char *where;		/* file:line of the entry, for messages */
+	const char *where;		/* file:line, for messages */
 
 	/* Filled by cluster_prepare. */
 	const char *broken;		/* why it cannot work; NULL: it can */

@@ -194,21 +194,35 @@ wait_for_signals(struct serve *sv, const sigset_t *set)
 	log_info("signal %d: finishing what is under way", sig);
 }
 
+/*
+ * Blocked in every thread: a signal in mid-answer would cut it. And from the
+ * start: one that comes while settings are read is heard afterwards.
+ */
+static void
+block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);	/* what multiwatch ends us with */
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
 static int
-serve_pool(struct serve *sv)
+serve_cgi(struct serve *sv, const sigset_t *set)
+{
+	pthread_sigmask(SIG_UNBLOCK, set, NULL);
+	return cgi_serve(sv->rt);
+}
+
+static int
+serve_pool(struct serve *sv, const sigset_t *set)
 {
 	unsigned n = sv->threads ? sv->threads : sv->rt->settings->threads;
 	double drain;
 	struct err err = ERR_INIT;
-	sigset_t set;
 
-	/* Blocked in every thread: a signal in mid-answer would cut it. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);	/* what multiwatch ends us with */
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	fcgi_init();
 	if (pool_start(&sv->listener, sv->rt, n, &sv->pool, &err) != 0) {
 		log_error("%s", err.text);
@@ -216,7 +230,7 @@ serve_pool(struct serve *sv)
 	}
 	log_info("serving %zu clusters with %u threads",
 	    sv->rt->clusters.n, n);
-	wait_for_signals(sv, &set);
+	wait_for_signals(sv, set);
 	drain = sv->rt->settings->limit_drain;
 	if (!pool_stop(sv->pool, drain))
 		_exit(0);	/* threads still use what we would free */
@@ -226,10 +240,12 @@ serve_pool(struct serve *sv)
 static int
 run(struct serve *sv)
 {
-	struct settings *s = load_settings(sv);
+	struct settings *s;
+	sigset_t set;
 	int code;
 
-	if (s == NULL)
+	block_signals(&set);
+	if ((s = load_settings(sv)) == NULL)
 		return 2;
 	if (make_transport(sv, s) != 0) {
 		settings_free(s);
@@ -238,11 +254,11 @@ run(struct serve *sv)
 	make_runtime(sv, s, &sv->rt);
 	if (cgi_started() && sv->listen == NULL &&
 	    !listen_inherited(&sv->listener))
-		code = cgi_serve(sv->rt);
+		code = serve_cgi(sv, &set);
 	else if (open_listener(sv) != 0)
 		code = 1;
 	else
-		code = serve_pool(sv);
+		code = serve_pool(sv, &set);
 	listen_close(&sv->listener);
 	runtime_put(sv->rt);
 	transport_free(sv->transport);

@@ -149,9 +149,13 @@ params_identity(struct request *req, struct identity *who, struct err *err)
 	const char *user, *remote, *email, *groups, *ref;
 	int r;
 
-	if ((r = param_once(req, "STAGEDOOR_USER", REF_MAX, &user, err)) != 0 ||
-	    (r = param_once(req, "STAGEDOOR_EMAIL", EMAIL_MAX, &email, err)) != 0 ||
-	    (r = param_once(req, "STAGEDOOR_GROUPS", GROUPS_MAX, &groups, err)) != 0)
+	r = param_once(req, "STAGEDOOR_USER", REF_MAX, &user, err);
+	if (r == 0)
+		r = param_once(req, "STAGEDOOR_EMAIL", EMAIL_MAX, &email, err);
+	if (r == 0)
+		r = param_once(req, "STAGEDOOR_GROUPS", GROUPS_MAX, &groups,
+		    err);
+	if (r != 0)
 		return r;
 	if (user == NULL && req->rt->settings->remote_user) {
 		if ((r = param_once(req, "REMOTE_USER", REF_MAX, &remote,

@@ -8,6 +8,7 @@
 
 struct arena;
 struct cluster;
+struct err;
 struct request;
 
 enum identity_kind {

@@ -76,25 +76,48 @@ bind_unix(int fd, const struct sockaddr_un *sun, unsigned mode,
 }
 
 static int
+set_path(struct sockaddr_un *sun, const char *path, const char *suffix,
+    struct err *err)
+{
+	int n = snprintf(sun->sun_path, sizeof(sun->sun_path), "%s%s", path,
+	    suffix);
+
+	sun->sun_family = AF_UNIX;
+	if (*path == '\0' || n < 0 || (size_t)n >= sizeof(sun->sun_path))
+		return err_set(err, E_CONFIG, "cannot listen on 'unix:%s': "
+		    "the path is empty or too long", path);
+	return 0;
+}
+
+/*
+ * Made under another name and listening before it gets its own, so that
+ * whoever sees the socket can connect.
+ */
+static int
 open_unix(const char *path, unsigned mode, const char *group,
     struct listener *out, struct err *err)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct sockaddr_un sun, made;
 	int r;
 
-	if (*path == '\0' || strlen(path) >= sizeof(sun.sun_path))
-		return err_set(err, E_CONFIG, "cannot listen on 'unix:%s': "
-		    "the path is empty or too long", path);
-	memcpy(sun.sun_path, path, strlen(path));
-	if ((r = remove_stale(&sun, err)) != 0)
+	if ((r = set_path(&made, path, ".new", err)) != 0 ||
+	    (r = set_path(&sun, path, "", err)) != 0 ||
+	    (r = remove_stale(&sun, err)) != 0 ||
+	    (r = remove_stale(&made, err)) != 0)
 		return r;
 	out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (out->fd < 0)
 		return err_set(err, E_SYSTEM, "socket: %s", strerror(errno));
-	if ((r = bind_unix(out->fd, &sun, mode, group, err)) != 0)
-		return r;
-	out->path = xstrdup(path);
-	return 0;
+	r = bind_unix(out->fd, &made, mode, group, err);
+	if (r == 0 && (listen(out->fd, LISTEN_BACKLOG) != 0 ||
+	    rename(made.sun_path, path) != 0))
+		r = err_set(err, E_SYSTEM, "cannot listen on '%s': %s", path,
+		    strerror(errno));
+	if (r == 0)
+		out->path = xstrdup(path);
+	else
+		unlink(made.sun_path);
+	return r;
 }
 
 static int
@@ -107,7 +130,8 @@ bind_tcp(const struct addrinfo *ai, const char *spec, struct listener *out,
 	if (out->fd < 0)
 		return err_set(err, E_SYSTEM, "socket: %s", strerror(errno));
 	setsockopt(out->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(out->fd, ai->ai_addr, ai->ai_addrlen) != 0)
+	if (bind(out->fd, ai->ai_addr, ai->ai_addrlen) != 0 ||
+	    listen(out->fd, LISTEN_BACKLOG) != 0)
 		return err_set(err, E_SYSTEM, "cannot listen on '%s': %s",
 		    spec, strerror(errno));
 	return 0;
@@ -151,9 +175,6 @@ listen_open(const char *spec, unsigned mode, const char *group,
 		r = open_unix(spec + 5, mode, group, out, err);
 	else
 		r = open_tcp(spec, out, err);
-	if (r == 0 && listen(out->fd, LISTEN_BACKLOG) != 0)
-		r = err_set(err, E_SYSTEM, "cannot listen on '%s': %s", spec,
-		    strerror(errno));
 	if (r != 0)
 		listen_close(out);
 	return r;

@@ -8,7 +8,7 @@
 #include "log.h"
 #include "strbuf.h"
 
-#define LOG_LINE_MAX 4096	/* longer messages are cut: a line is for a person */
+#define LOG_LINE_MAX 4096	/* longer messages are cut */
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 static const int level_syslog[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };

@@ -160,15 +160,14 @@ obtain_address(const struct request *req, const struct cluster *cluster,
 
 enum provider_verdict
 obtain_access(const struct request *req, const struct cluster *cluster,
-    struct json_object *auth, bool auth_lower, struct access *out,
-    struct err *err)
+    const struct client_tokens *tokens, struct access *out, struct err *err)
 {
 	struct provider_call call = call_for(req, cluster);
 	enum provider_verdict v;
 	int r;
 
-	call.auth = auth;
-	call.auth_lower = auth_lower;
+	call.auth = tokens->auth;
+	call.auth_lower = tokens->lower;
 	memset(out, 0, sizeof(*out));
 	if ((r = obtain_where(req, &call, out, err)) != 0)
 		v = r == E_DENIED ? PROVIDER_REFUSED : PROVIDER_FAILED;

@@ -20,15 +20,19 @@ struct access {
 
 #define ACCESS_INIT { .cred = CREDENTIAL_INIT }
 
+/* What the client brought along. */
+struct client_tokens {
+	struct json_object *auth;	/* borrowed; NULL: none */
+	bool lower;	/* by header: names of oidc providers in lower case */
+};
+
 /*
- * auth: the tokens the client brought (borrowed; NULL for none). auth_lower:
- * they came by header, so the names of oidc providers are lower-cased.
  * On PROVIDER_OK the caller releases out. Else err has the sentence for the
  * row or the answer (E_SIGNIN, E_DENIED, E_NOTBUILT, E_CONFIG, E_SYSTEM),
  * and out holds nothing. A broken cluster gives PROVIDER_FAILED, E_CONFIG.
  */
 enum provider_verdict obtain_access(const struct request *req,
-    const struct cluster *cluster, struct json_object *auth, bool auth_lower,
+    const struct cluster *cluster, const struct client_tokens *tokens,
     struct access *out, struct err *err);
 /*
  * Only the address, for a credential that the client brought itself; checks

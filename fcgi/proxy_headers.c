@@ -195,14 +195,14 @@ proxy_access(const struct request *req, const struct cluster *cluster,
     struct access *out, struct err *err)
 {
 	const char *verbatim = request_header(req, AUTH_PREFIX);
-	struct json_object *auth;
+	struct client_tokens tokens = { .lower = true };
 	enum provider_verdict v;
 
 	if (verbatim != NULL)
 		return use_verbatim(req, cluster, verbatim, out, err);
-	auth = auth_from_headers(req);
-	v = obtain_access(req, cluster, auth, true, out, err);
-	jsonx_wipe(auth);
+	tokens.auth = auth_from_headers(req);
+	v = obtain_access(req, cluster, &tokens, out, err);
+	jsonx_wipe(tokens.auth);
 	if (v == PROVIDER_NEEDS_USER && !cluster->sign_in_stagedoor &&
 	    (cluster->provider->flags & PROVIDER_BARE_PROXY))
 		return use_none(req, cluster, out, err);

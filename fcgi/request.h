@@ -34,7 +34,7 @@ struct request {
 	const char *method;
 	const char *raw_path;		/* as sent, without query */
 	const char *query;		/* without '?', or NULL */
-	const char *below;		/* raw_path below basePath: "/clusters" */
+	const char *below;		/* raw_path below basePath */
 	const char *route_path;		/* below, normalised, for routing */
 	int64_t length;			/* of the body; -1: unknown (chunked) */
 	bool is_head;

@@ -33,11 +33,12 @@ fetch_make(struct fetch *f, const struct row *row, const char *target,
 bool
 row_open(struct row *row, struct request *req, struct json_object *auth)
 {
+	const struct client_tokens tokens = { .auth = auth };
 	size_t i, n = row->lists->n;
 	size_t limit = req->rt->settings->limit_response;
 
-	row->verdict = obtain_access(req, row->cluster, auth, false,
-	    &row->access, &row->err);
+	row->verdict = obtain_access(req, row->cluster, &tokens, &row->access,
+	    &row->err);
 	if (row->verdict != PROVIDER_OK || n == 0) {
 		row->done = true;
 		row->empty = row->verdict == PROVIDER_OK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * serviceAccount: the token of the settings (or of a kubeconfig) or, without
- * one, that of the pod we run in. The pod's files are read for each request, for they rotate;
- * and where its CA is there, so is its API server (Kubernetes, "Accessing
- * the API from a Pod"), whatever the settings' URL says.
+ * one, that of the pod we run in. The pod's files are read for each request,
+ * for they rotate; and where its CA is there, so is its API server
+ * (Kubernetes, "Accessing the API from a Pod"), whatever the settings say.
  */
 #include "base.h"
 

@@ -21,6 +21,11 @@ sub clusters_at {
 	return join ' ', map { $_->{name} } @{$body->{items} // []};
 }
 
+sub connects {
+	my ($path) = @_;
+	return IO::Socket::UNIX->new(Peer => $path);
+}
+
 sub ends_well {
 	my ($process, $what) = @_;
 	$process->signal('TERM');
@@ -66,7 +71,7 @@ $unit->stop;
 my $spawned = tempdir() . '/spawned.sock';
 my $spawn = start('spawn-fcgi', [program('spawn-fcgi'), '-n', '-s', $spawned,
     '-M', '0600', '--', stagedoor_bin(), 'serve']);
-wait_for(sub { -S $spawned }, 10, 'spawn-fcgi');
+wait_for(sub { connects($spawned) }, 10, 'spawn-fcgi');
 is clusters_at($spawned), 'one', 'spawn-fcgi: descriptor 0 is served';
 is clusters_at($spawned), 'one', 'again';
 ends_well($spawn, 'spawn-fcgi');
@@ -74,14 +79,14 @@ ends_well($spawn, 'spawn-fcgi');
 my $bare = tempdir() . '/bare.sock';
 my $plain = start('spawn-fcgi', [program('spawn-fcgi'), '-n', '-s', $bare,
     '--', stagedoor_bin()]);
-wait_for(sub { -S $bare }, 10, 'spawn-fcgi');
+wait_for(sub { connects($bare) }, 10, 'spawn-fcgi');
 is clusters_at($bare), 'one', 'also without a subcommand';
 ends_well($plain, 'without one');
 
 my $watched = tempdir() . '/watched.sock';
 my $watch = start('multiwatch', [program('spawn-fcgi'), '-n', '-s', $watched,
     '--', program('multiwatch'), '-f', 2, '--', stagedoor_bin(), 'serve']);
-wait_for(sub { -S $watched }, 10, 'multiwatch');
+wait_for(sub { connects($watched) }, 10, 'multiwatch');
 sub children {
 	my ($pid) = @_;
 	return split ' ', slurp("/proc/$pid/task/$pid/children");
@@ -104,7 +109,7 @@ my $own = tempdir() . '/own.yaml';
 write_file($own, encode_json(settings(fake => $fake,
     stagedoor => { listen => "unix:$there" })));
 my $listen = start('own', [stagedoor_bin(), 'serve', '-c', $own]);
-wait_for(sub { -S $there }, 10, 'the socket of the settings');
+wait_for(sub { connects($there) }, 10, 'the socket of the settings');
 is clusters_at($there), 'one', 'stagedoor.listen is served';
 is sprintf('%04o', (stat $there)[2] & 07777), '0660',
     'and 0660 whatever the umask';
