@@ -11,7 +11,6 @@
 #include "clock.h"
 #include "fetcher_private.h"
 
-#define POOL_CONNECTIONS 512L	/* kept by one thread, all clusters */
 #define POOL_IDLE_MS 50000	/* a certificate's pool without use */
 #define POOL_IDLE_MAX 64	/* of these beside the first */
 
@@ -63,7 +62,7 @@ pool_new(struct fetcher *f, const unsigned char identity[TRANSFER_IDENTITY])
 	pool->number = ++f->next_pool;	/* 0 is the fetcher's own event */
 	pool->curl_at = -1;
 	memcpy(pool->identity, identity, TRANSFER_IDENTITY);
-	pool->multi = transfer_multi_new(POOL_CONNECTIONS);
+	pool->multi = transfer_multi_new(f->transport->connections);
 	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
 	curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer);

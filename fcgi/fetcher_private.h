@@ -45,6 +45,7 @@ struct fetcher {
 	struct fetcher_pool *pools;
 	unsigned npools, next_pool;
 	struct running *running;
+	unsigned asked;		/* upstreams with fetches under way */
 	struct upstream *busy;	/* with fetches waiting; holds them */
 
 	pthread_mutex_t lock;	/* of what follows */

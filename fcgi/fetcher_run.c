@@ -133,7 +133,8 @@ run_start(struct fetcher *f, struct fetch *fetch)
 	if (run->next != NULL)
 		run->next->prev = run;
 	f->running = run;
-	fetch->up->active++;
+	if (fetch->up->active++ == 0)
+		f->asked++;
 	fetch->began = now;
 	/* Until it is sent; connecting has curl's deadline besides. */
 	fetch_set_deadline(f, fetch, now + fetch->up->connect_ms +
@@ -160,7 +161,8 @@ run_remove(struct running *run)
 		run->next->prev = run->prev;
 	if (--pool->active == 0)
 		pool->idle_since = clock_mono_ms();
-	fetch->up->active--;
+	if (--fetch->up->active == 0)
+		run->fetcher->asked--;
 	free(run);
 	return fetch;
 }

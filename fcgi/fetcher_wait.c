@@ -9,11 +9,15 @@
 #include "clock.h"
 #include "fetcher_private.h"
 
-static unsigned
-upstream_room(const struct upstream *up)
+static bool
+has_room(const struct fetcher *f, const struct upstream *up)
 {
-	return up->multiplexed ? UPSTREAM_FETCHES_HTTP2 :
+	unsigned most = up->multiplexed ? UPSTREAM_FETCHES_HTTP2 :
 	    UPSTREAM_FETCHES_HTTP1;
+	unsigned share = UPSTREAM_FETCHES_ALL / SD_MAX(f->asked, 1u);
+
+	share = SD_MAX(share, (unsigned)UPSTREAM_FETCHES_QUERY);
+	return up->active < SD_MIN(share, most);
 }
 
 static void
@@ -53,7 +57,7 @@ wait_accept(struct fetcher *f, struct fetch *fetch)
 	struct upstream *up = fetch->up;
 
 	if (fetch->group->batch == NULL ||
-	    (up->waiting == NULL && up->active < upstream_room(up)))
+	    (up->waiting == NULL && has_room(f, up)))
 		run_start(f, fetch);
 	else
 		wait_append(f, fetch);
@@ -66,8 +70,7 @@ start_of(struct fetcher *f, struct upstream *up)
 	bool open = up->waiting != NULL && upstream_is_open(up);
 	struct fetch *fetch;
 
-	while ((open || up->active < upstream_room(up)) &&
-	    (fetch = wait_pop(up)) != NULL)
+	while ((open || has_room(f, up)) && (fetch = wait_pop(up)) != NULL)
 		if (open) {
 			upstream_refuse(up, &fetch->err);
 			fetch_over(fetch);

@@ -33,6 +33,7 @@ transfer_multi_new(long connections)
 	if (m == NULL)
 		BUG("curl_multi_init failed");
 	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, connections);
+	curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
 	curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	curl_multi_setopt(m, CURLMOPT_MAX_CONCURRENT_STREAMS,
 	    (long)UPSTREAM_FETCHES_HTTP2);

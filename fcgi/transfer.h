@@ -68,7 +68,7 @@ void transfer_release(struct transfer *t);
 /* How it ended: 0, or an E_* with the words of transport.h. */
 int transfer_result(struct transfer *t, CURLcode rc, struct err *err);
 
-/* For multi handles: of a fetcher, of a lane. */
+/* A multi handle with at most so many connections, idle ones too. */
 CURLM *transfer_multi_new(long connections);
 
 #endif

@@ -12,9 +12,8 @@
  * Redirects are not followed. Every wait has a deadline. Each upstream has a
  * breaker: after so many transfers in a row that timed out or were refused,
  * everything fails at once with E_BREAKER, in the words of the failure that
- * opened it, while a probe (GET /version
- * without a credential, any HTTP answer counts) looks at most once per
- * `probe` seconds whether it is back.
+ * opened it, while a probe (GET /version without a credential, any HTTP
+ * answer counts) looks at most once per `probe` seconds whether it is back.
  */
 #ifndef STAGEDOOR_TRANSPORT_H
 #define STAGEDOOR_TRANSPORT_H

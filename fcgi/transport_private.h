@@ -13,6 +13,7 @@ struct transport {
 	struct fetcher *fetchers[FETCHERS_MAX];
 	unsigned nfetchers;
 	char *roots_pem;		/* beside the system's; or NULL */
+	long connections;		/* that one fetcher may have */
 
 	pthread_mutex_t lock;		/* of what follows */
 	struct upstream *upstreams;

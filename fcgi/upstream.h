@@ -15,13 +15,17 @@
 #include "transport.h"
 
 /*
- * Of one cluster at a time over HTTP/1.1, where each takes a connection, and
- * over HTTP/2, where more would only queue in the server (its usual limit is
- * 100 to 250). Further fetches wait without costing more than their struct.
+ * Fetches under way of one cluster over HTTP/1.1, where each takes a
+ * connection, and over HTTP/2, where more would only queue in the server
+ * (its usual limit is 100 to 250). Where one thread asks many clusters at
+ * once they share UPSTREAM_FETCHES_ALL, but the lists of one query always
+ * find room, so that clusters that hang do not starve those that answer.
+ * What is over waits without costing more than its struct.
  */
 #define UPSTREAM_FETCHES_HTTP1 32
 #define UPSTREAM_FETCHES_HTTP2 100
-
+#define UPSTREAM_FETCHES_ALL 320
+#define UPSTREAM_FETCHES_QUERY 13
 
 struct fetcher;
 struct lane;
