@@ -25,9 +25,10 @@ for my $path (sort glob("$top/fcgi/*.[ch] $top/providers/*.[ch]"
 	. " $top/t/unit/test_*.c")) {
 	my $name = substr $path, length($top) + 1;
 	$name =~ s/\.c$// if $name =~ m{^t/unit/};
-	is delete $listed{$name}, 1, "$name is listed once in Makefile.am";
+	is $listed{$name}, 1, "$name is listed once in Makefile.am";
 }
-is join(' ', sort keys %listed), '', 'and nothing is listed that is not there';
+is join(' ', grep { !-e "$top/$_" && !-e "$top/$_.c" } sort keys %listed), '',
+    'and nothing is listed that is not there';
 
 for my $list (qw(libstagedoor_a_SOURCES UNIT_TESTS)) {
 	my ($text) = $makefile =~ m{^$list = \\\n((?:\t.*\\\n)*)}m;
