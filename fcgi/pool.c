@@ -30,12 +30,14 @@
 struct pool {
 	struct listener *listener;
 	int epoll, stop;
-	bool stopping;		/* atomic */
-	/* Which connections wait in the epoll set: whoever clears the mark
-	   (a worker, or the stop) has the connection. Atomic. */
-	unsigned char waiting[KEPT_MAX];
 	pthread_t *threads;
 	unsigned n;
+
+	pthread_mutex_t keeping;	/* of what follows */
+	/* Which connections wait in the epoll set: whoever clears the mark
+	   (a worker, or the stop) has the connection. */
+	bool waiting[KEPT_MAX];
+	bool stopping;
 
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t changed;
@@ -57,7 +59,13 @@ pool_runtime(struct pool *p)
 static bool
 take(struct pool *p, int fd)
 {
-	return __atomic_exchange_n(&p->waiting[fd], 0, __ATOMIC_ACQ_REL);
+	bool mine;
+
+	pthread_mutex_lock(&p->keeping);
+	mine = p->waiting[fd];
+	p->waiting[fd] = false;
+	pthread_mutex_unlock(&p->keeping);
+	return mine;
 }
 
 /* Wait for the next event on fd, for one thread, once. */
@@ -74,14 +82,15 @@ watch(struct pool *p, int fd, int op)
 static void
 keep_connection(struct pool *p, int fd, int op)
 {
-	if (fd >= KEPT_MAX) {
-		close(fd);
-		return;
+	bool kept = false;
+
+	if (fd < KEPT_MAX) {
+		pthread_mutex_lock(&p->keeping);
+		kept = !p->stopping && watch(p, fd, op) == 0;
+		p->waiting[fd] = kept;
+		pthread_mutex_unlock(&p->keeping);
 	}
-	__atomic_store_n(&p->waiting[fd], 1, __ATOMIC_RELEASE);
-	/* The stop looks at the marks after it said stopping. */
-	if ((__atomic_load_n(&p->stopping, __ATOMIC_SEQ_CST) ||
-	    watch(p, fd, op) != 0) && take(p, fd))
+	if (!kept)
 		close(fd);
 }
 
@@ -228,6 +237,7 @@ pool_start(struct listener *l, struct runtime *rt, unsigned n,
 	p->listener = l;
 	p->rt = runtime_ref(rt);
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->keeping, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->changed, &attr);
@@ -284,9 +294,15 @@ close_waiting(struct pool *p)
 {
 	int fd;
 
-	for (fd = 0; fd < KEPT_MAX; fd++)
-		if (take(p, fd))
-			close(fd);
+	pthread_mutex_lock(&p->keeping);
+	p->stopping = true;
+	for (fd = 0; fd < KEPT_MAX; fd++) {
+		if (!p->waiting[fd])
+			continue;
+		p->waiting[fd] = false;
+		close(fd);
+	}
+	pthread_mutex_unlock(&p->keeping);
 }
 
 bool
@@ -296,7 +312,6 @@ pool_stop(struct pool *p, double seconds)
 	unsigned i;
 
 	listen_unlink(p->listener);
-	__atomic_store_n(&p->stopping, true, __ATOMIC_SEQ_CST);
 	if (write(p->stop, &one, sizeof(one)) != sizeof(one))
 		BUG("cannot signal the pool");
 	close_waiting(p);
@@ -309,6 +324,7 @@ pool_stop(struct pool *p, double seconds)
 	runtime_put(p->rt);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->keeping);
 	free(p->threads);
 	free(p);
 	return true;
