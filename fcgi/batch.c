@@ -81,6 +81,7 @@ fetch_prepare(struct fetch_group *g, struct fetch *f)
 	f->err = (struct err)ERR_INIT;
 	f->group = g;
 	f->next = NULL;
+	f->tries = 0;
 	strbuf_init(&f->body, f->limit);
 }
 

@@ -161,6 +161,23 @@ other_error(const struct transfer *t, CURLcode rc, struct err *err)
 	return plain_error(err, E_PROTOCOL, "EPROTO", text);
 }
 
+/*
+ * Over HTTP/1.1 curl itself sends the request again then. Over HTTP/2 it
+ * (7.88) goes on using a connection that the server said good-bye to, which
+ * a server that restarts does also on those that are new.
+ */
+bool
+transfer_met_closing(struct transfer *t, CURLcode rc)
+{
+	long made = 0;
+
+	if (rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM)
+		return true;
+	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made);
+	return made == 0 && (rc == CURLE_SEND_ERROR ||
+	    rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING);
+}
+
 int
 transfer_result(struct transfer *t, CURLcode rc, struct err *err)
 {

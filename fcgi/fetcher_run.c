@@ -10,6 +10,8 @@
 #include "fetcher_private.h"
 
 #define RUN_PRESIZE (1 << 20)	/* trust a Content-Length so far */
+#define RUN_TRIES 2		/* after the first; the last on a connection
+				   that is new */
 /* Deadlines are looked at together: those of one query pass as one, and the
    room they leave is not given to another before the breaker has counted. */
 #define RUN_GRAIN 10
@@ -54,7 +56,8 @@ on_send(void *ctx)
 {
 	struct running *run = ctx;
 
-	if (run->transfer.sends == 1)	/* a second one gets no more time */
+	/* Sent a second time it gets no more time. */
+	if (run->transfer.sends == 1 && run->fetch->tries == 0)
 		fetch_set_deadline(run->fetcher, run->fetch,
 		    clock_mono_ms() + run->fetch->up->timeout_ms);
 }
@@ -104,6 +107,7 @@ run_init(struct running *run, struct fetch *fetch)
 		.lines = fetch->headers,
 		.cred = fetch->cred,
 		.bounded = true,
+		.fresh = fetch->tries == RUN_TRIES,
 		.limit = fetch->limit,
 		.ctx = run,
 		.on_head = on_head,
@@ -135,10 +139,12 @@ run_start(struct fetcher *f, struct fetch *fetch)
 	f->running = run;
 	if (fetch->up->active++ == 0)
 		f->asked++;
-	fetch->began = now;
 	/* Until it is sent; connecting has curl's deadline besides. */
-	fetch_set_deadline(f, fetch, now + fetch->up->connect_ms +
-	    fetch->up->timeout_ms);
+	if (fetch->tries == 0) {
+		fetch->began = now;
+		fetch_set_deadline(f, fetch, now + fetch->up->connect_ms +
+		    fetch->up->timeout_ms);
+	}
 	if (curl_multi_add_handle(run->pool->multi, run->transfer.easy) !=
 	    CURLM_OK)
 		BUG("curl_multi_add_handle failed");
@@ -180,11 +186,27 @@ run_note_answer(struct running *run)
 	run->fetch->up->multiplexed = version == CURL_HTTP_VERSION_2_0;
 }
 
+/* Once more from the start, within the same deadline. */
+static void
+run_again(struct running *run)
+{
+	struct fetcher *f = run->fetcher;
+	struct fetch *fetch = run_remove(run);
+
+	fetch->tries++;
+	run_start(f, fetch);
+}
+
 void
 run_end(struct running *run, CURLcode rc)
 {
 	struct fetch *fetch = run->fetch;
 
+	if (!run->headers && fetch->tries < RUN_TRIES &&
+	    transfer_met_closing(&run->transfer, rc)) {
+		run_again(run);
+		return;
+	}
 	if (run->headers)
 		run_note_answer(run);
 	if (fetch->body.overflow || rc == CURLE_FILESIZE_EXCEEDED)

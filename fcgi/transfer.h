@@ -27,6 +27,7 @@ struct transfer_spec {
 	const struct credential *cred;
 	int64_t length;			/* as in struct stream_request */
 	bool bounded;			/* a fetch: HTTP/2, decoded, Accept */
+	bool fresh;			/* on a new connection */
 	size_t limit;			/* of its answer */
 
 	void *ctx;			/* of these, which may be NULL */
@@ -65,6 +66,8 @@ int transfer_write(struct transfer *t, const struct transfer_spec *spec,
 bool transfer_has_body(const struct transfer_spec *spec);
 /* After the handle left its multi. Fine on zeroed memory. */
 void transfer_release(struct transfer *t);
+/* Did it fail because its connection was at its end? */
+bool transfer_met_closing(struct transfer *t, CURLcode rc);
 /* How it ended: 0, or an E_* with the words of transport.h. */
 int transfer_result(struct transfer *t, CURLcode rc, struct err *err);
 

@@ -76,6 +76,7 @@ struct fetch {
 	struct fetch *next;	/* transport's, while it runs; so below */
 	struct fetch_group *group;
 	int64_t began, deadline;
+	unsigned tries;
 };
 
 /* What is waited for as one: the lists of one cluster. */

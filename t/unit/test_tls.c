@@ -5,7 +5,9 @@
  */
 #include "base.h"
 
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <cmocka.h>
 
 #include "transport.h"
@@ -13,6 +15,8 @@
 #include "webserver.h"
 
 #define LISTS 13
+#define CROWD 8
+#define ROUNDS 80
 
 static struct webserver web;
 static bool have_web;
@@ -297,6 +301,84 @@ needs_one_connection_with_http2(void **state UNUSED)
 	transport_free(t);
 }
 
+struct crowd {
+	struct transport *transport;
+	struct upstream *up;
+	unsigned failed, running;	/* atomic */
+};
+
+static void
+crowd_note(struct crowd *c, const struct fetch *f)
+{
+	if (f->err.code == 0)
+		return;
+	printf("# %s, tried %u more times\n", f->err.text, f->tries);
+	__atomic_add_fetch(&c->failed, 1, __ATOMIC_SEQ_CST);
+}
+
+static void *
+crowd_main(void *arg)
+{
+	struct crowd *c = arg;
+	struct credential alice;
+	struct fetch f[LISTS];
+	struct fetch_group g = { .fetches = f, .n = LISTS };
+	struct batch *b;
+	int i, j;
+
+	bearer(&alice, "alice");
+	for (i = 0; i < ROUNDS; i++) {
+		b = batch_new(c->transport, -1);
+		for (j = 0; j < LISTS; j++)
+			f[j] = (struct fetch){ .up = c->up, .path = "/x",
+				.limit = 4096, .cred = &alice };
+		batch_submit(b, &g);
+		while (batch_wait(b, NULL) != NULL)
+			;
+		for (j = 0; j < LISTS; j++) {
+			if (f[j].err.code != 0 && printf("# %d %s tries %u\n", f[j].err.code, f[j].err.text, f[j].tries))
+				__atomic_add_fetch(&c->failed, 1,
+				    __ATOMIC_SEQ_CST);
+			strbuf_release(&f[j].body);
+		}
+		batch_free(b);
+	}
+	credential_release(&alice);
+	__atomic_sub_fetch(&c->running, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Its reload costs no list, though many are under way. */
+static void
+survives_a_server_that_says_goodbye(void **state UNUSED)
+{
+	struct transport *t = transport_with(NULL);
+	struct crowd c = { .transport = t };
+	pthread_t threads[CROWD];
+	struct upstream *up;
+	int i;
+
+	if (!have_web)
+		skip();
+	up = upstream_at(t, web.goodbye, ca, false);
+	for (i = 0; i < 5; i++)
+		assert_in_range(lists(t, up, "HTTP/2.0"), 2, LISTS);
+	upstream_put(up);
+	c.up = upstream_at(t, web.http2, ca, false);
+	c.running = CROWD;
+	for (i = 0; i < CROWD; i++)
+		pthread_create(&threads[i], NULL, crowd_main, &c);
+	while (__atomic_load_n(&c.running, __ATOMIC_SEQ_CST) > 0) {
+		usleep(50000);
+		kill(web.pid, SIGHUP);
+	}
+	for (i = 0; i < CROWD; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(c.failed, 0);
+	upstream_put(c.up);
+	transport_free(t);
+}
+
 static void
 streams_over_kept_http1(void **state UNUSED)
 {
@@ -436,6 +518,7 @@ main(void)
 		cmocka_unit_test(needs_tls_where_it_is_asked_for),
 		cmocka_unit_test(does_not_lend_unverified_connections),
 		cmocka_unit_test(needs_one_connection_with_http2),
+		cmocka_unit_test(survives_a_server_that_says_goodbye),
 		cmocka_unit_test(streams_over_kept_http1),
 		cmocka_unit_test(lends_nobody_a_certificate),
 		cmocka_unit_test(keeps_a_certificate_s_connection),

@@ -92,6 +92,8 @@ write_configuration(struct webserver *w)
 	strbuf_addf(&conf, configuration, d, d, d, d, d, d, d, d);
 	add_server(&conf, w, "server", "ssl http2", w->http2);
 	add_server(&conf, w, "server", "ssl", w->http1);
+	add_server(&conf, w, "server", "ssl http2; keepalive_requests 5",
+	    w->goodbye);
 	add_server(&conf, w, "other-name", "ssl", w->other_name);
 	add_server(&conf, w, "expired", "ssl", w->expired);
 	add_server(&conf, w, NULL, "", w->plain);

@@ -13,6 +13,7 @@ struct webserver {
 	pid_t pid;
 	/* https://127.0.0.1:port each */
 	char http2[64], http1[64];
+	char goodbye[64];		/* HTTP/2: closes after few answers */
 	char other_name[64], expired[64];	/* wrong certificates */
 	char plain[64];				/* https url, no TLS there */
 };
