@@ -336,9 +336,7 @@ crowd_main(void *arg)
 		while (batch_wait(b, NULL) != NULL)
 			;
 		for (j = 0; j < LISTS; j++) {
-			if (f[j].err.code != 0 && printf("# %d %s tries %u\n", f[j].err.code, f[j].err.text, f[j].tries))
-				__atomic_add_fetch(&c->failed, 1,
-				    __ATOMIC_SEQ_CST);
+			crowd_note(c, &f[j]);
 			strbuf_release(&f[j].body);
 		}
 		batch_free(b);
