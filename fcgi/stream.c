@@ -333,7 +333,8 @@ transport_stream(struct transport *t UNUSED, const struct stream_request *rq,
 		BUG("curl_multi_add_handle failed");
 	rc = stream_run(&s, lane);
 	r = stream_result(&s, rc);
-	if (s.answered || s.failed == 0)	/* else it was not the cluster */
+	/* Else it was not the cluster. */
+	if (s.answered || s.failed == 0)
 		upstream_report(rq->up, &failure, s.answered, s.began);
 	curl_multi_remove_handle(lane->multi, s.transfer.easy);
 	lane_put(rq->up, lane);

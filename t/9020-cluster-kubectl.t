@@ -157,7 +157,9 @@ apiVersion: v1
 kind: Config
 clusters:
 - name: here
-  cluster: {server: "${\$cluster->url}", certificate-authority: "${\$cluster->ca_file}"}
+  cluster:
+    server: "${\$cluster->url}"
+    certificate-authority: "${\$cluster->ca_file}"
 users:
 - {name: reader, user: {token: "$token{reader}"}}
 - name: admin

@@ -4,7 +4,7 @@
 # controllers: pods stay Pending, deployments make no pods.
 #
 #	my $cluster = Stagedoor::Cluster->start;	# or the test is skipped
-#	$cluster->fill;					# see t/cluster/demo.yaml
+#	$cluster->fill;				# see t/cluster/demo.yaml
 #	my $token = $cluster->token('reader');
 #	$cluster->url; $cluster->ca_file; $cluster->kubectl(qw(get pods));
 #

@@ -81,7 +81,8 @@ $of{blocks}
 }
 END
 	my $nginx = Stagedoor::Process->start(name => $name, command => [
-		program('nginx'), -c => "$dir/nginx.conf", -e => "$dir/error.log" ]);
+		program('nginx'), -c => "$dir/nginx.conf",
+		-e => "$dir/error.log" ]);
 	answers($nginx, 10, sub { listens($port) });
 	return $nginx;
 }

@@ -123,7 +123,8 @@ sub lists {
 sub meta {
 	my ($name, %more) = @_;
 	return { name => $name, namespace => 'default',
-		uid => '6f1a2b3c-0000-4000-8000-' . unpack('H12', $name . '_' x 6),
+		uid => '6f1a2b3c-0000-4000-8000-'
+			. unpack('H12', $name . '_' x 6),
 		resourceVersion => '4000', creationTimestamp => $time,
 		labels => { app => 'shop', 'pod-template-hash' => '7c9f',
 			'backstage.io/kubernetes-id' => 'shop' },
@@ -155,12 +156,14 @@ sub pod_spec {
 				limits => { cpu => '500m', memory => '128Mi' },
 			},
 			readinessProbe => { periodSeconds => 10,
-				httpGet => { path => '/ready', port => 'http' } },
+				httpGet => { path => '/ready',
+					port => 'http' } },
 			terminationMessagePath => '/dev/termination-log',
 		} } @sides ],
 		tolerations => [ map { { key => "node.kubernetes.io/$_",
 			operator => 'Exists', effect => 'NoExecute',
-			tolerationSeconds => 300 } } qw(not-ready unreachable) ],
+			tolerationSeconds => 300 } }
+			qw(not-ready unreachable) ],
 	};
 }
 

@@ -24,8 +24,8 @@ sub command {
 }
 
 # (url, kind, argument, users, seconds, headers, processes): how it went: a
-# hash of rate (requests a second), cpu (seconds for a thousand requests), p50 and
-# p99 (milliseconds) and bad (answers that were errors, connections lost).
+# hash of rate (requests a second), cpu (seconds for a thousand requests), p50
+# and p99 (milliseconds) and bad (answers that were errors, connections lost).
 sub leg {
 	my (%of) = @_;
 	my $before = cpu_seconds(@{$of{processes}});
