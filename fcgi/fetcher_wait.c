@@ -12,12 +12,7 @@
 static bool
 has_room(const struct fetcher *f, const struct upstream *up)
 {
-	unsigned most = up->multiplexed ? UPSTREAM_FETCHES_HTTP2 :
-	    UPSTREAM_FETCHES_HTTP1;
-	unsigned share = UPSTREAM_FETCHES_ALL / SD_MAX(f->asked, 1u);
-
-	share = SD_MAX(share, (unsigned)UPSTREAM_FETCHES_QUERY);
-	return up->active < SD_MIN(share, most);
+	return up->active < upstream_room(up, f->asked);
 }
 
 static void

@@ -284,6 +284,17 @@ upstream_put(struct upstream *up)
 		upstream_free(up);
 }
 
+unsigned
+upstream_room(const struct upstream *up, unsigned asked)
+{
+	unsigned most = up->multiplexed ? UPSTREAM_FETCHES_HTTP2 :
+	    UPSTREAM_FETCHES_HTTP1;
+	unsigned share = UPSTREAM_FETCHES_ALL / SD_MAX(asked, 1u);
+
+	share = SD_MAX(share, (unsigned)UPSTREAM_FETCHES_QUERY);
+	return SD_MIN(share, most);
+}
+
 /* ---- breaker and probe ---- */
 
 static const struct credential probe_credential = {

@@ -79,6 +79,8 @@ int upstream_refuse(struct upstream *up, struct err *err);
 void upstream_report(struct upstream *up, const struct err *err, bool answered,
     int64_t began);
 bool upstream_is_open(struct upstream *up);
+/* How many fetches it may have under way on a thread that asks so many. */
+unsigned upstream_room(const struct upstream *up, unsigned asked);
 /* The probe's fetch ended. */
 void upstream_probed(struct upstream *up);
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "rig.h"
+#include "upstream.h"
 
 #define LISTS 13
 #define USERS 8
@@ -198,6 +199,22 @@ holds_back_what_is_too_much(void **state)
 	assert_int_equal(server_wait(&r->server.connections, 32, 0), 32);
 	batch_free(b);
 	lists_release(&g);
+}
+
+static void
+shares_a_thread_among_many_clusters(void **state UNUSED)
+{
+	struct upstream http1 = { .multiplexed = false };
+	struct upstream http2 = { .multiplexed = true };
+
+	assert_int_equal(upstream_room(&http1, 0), 32);
+	assert_int_equal(upstream_room(&http1, 10), 32);
+	assert_int_equal(upstream_room(&http1, 20), 16);
+	assert_int_equal(upstream_room(&http2, 1), 100);
+	assert_int_equal(upstream_room(&http2, 5), 64);
+	/* A query's lists at once, whatever the others do. */
+	assert_int_equal(upstream_room(&http1, 1000), LISTS);
+	assert_int_equal(upstream_room(&http2, 1000), LISTS);
 }
 
 /* The first 32 hang; the others must not wait for their turn to hang. */
@@ -511,6 +528,7 @@ main(void)
 		TEST(brings_whole_groups),
 		TEST(is_not_held_up_by_another_cluster),
 		TEST(holds_back_what_is_too_much),
+		cmocka_unit_test(shares_a_thread_among_many_clusters),
 		TEST(fails_what_waits_for_a_hung_cluster),
 		TEST(bounds_waiting_without_a_breaker),
 		TEST(waits_for_a_connection_no_longer_than_it_should),
