@@ -37,8 +37,9 @@ sub memory_mib {
 	my %kib;
 	for my $pid (pids($process)) {
 		open my $file, '<', "/proc/$pid/status" or next;
-		while (<$file>) {
-			$kib{$1} += $2 if /^(VmRSS|VmHWM):\s+(\d+)/;
+		while (my $line = <$file>) {
+			$kib{$1} += $2
+			    if $line =~ /^(VmRSS|VmHWM):\s+(\d+)/;
 		}
 	}
 	return map { ($kib{$_} // 0) / 1024 } qw(VmRSS VmHWM);
