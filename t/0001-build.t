@@ -17,7 +17,10 @@ sub slurp {
 
 my $makefile = slurp("$top/Makefile.am");
 my %listed;
-$listed{$1}++ while $makefile =~ m{^\t((?:fcgi|providers|t/unit)/\S+)}mg;
+my ($sources) = $makefile =~ m{(^libstagedoor_a_SOURCES = .*?)^\s*$}ms;
+my ($tests) = $makefile =~ m{(^UNIT_TESTS = .*?)^\s*$}ms;
+my $lists = "$sources$tests";
+$listed{$1}++ while $lists =~ m{^\t((?:fcgi|providers|t/unit)/\S+)}mg;
 $listed{'fcgi/stagedoor.c'}++
     if $makefile =~ m{^stagedoor_SOURCES = fcgi/stagedoor\.c$}m;
 
