@@ -191,6 +191,9 @@ transfer_result(struct transfer *t, CURLcode rc, struct err *err)
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return resolve_error(t, err);
 	case CURLE_COULDNT_CONNECT:
+		if (t->no_socket != 0)
+			return err_set(err, E_SYSTEM, "no socket: %s",
+			    strerror(t->no_socket));
 		curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum);
 		return connect_error(t, E_CONNECT, (int)errnum, err);
 	case CURLE_OPERATION_TIMEDOUT:

@@ -67,9 +67,14 @@ open_socket(void *ctx, curlsocktype purpose UNUSED, struct curl_sockaddr *a)
 {
 	struct transfer *t = ctx;
 
+	int fd;
+
 	if (a->addrlen <= sizeof(t->peer))
 		memcpy(&t->peer, &a->addr, a->addrlen);
-	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd < 0 && errno != EAFNOSUPPORT)	/* a host without IPv6 */
+		t->no_socket = errno;
+	return fd;
 }
 
 /*

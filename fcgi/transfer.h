@@ -50,6 +50,7 @@ struct transfer {
 	struct curl_slist *nodes;
 	char words[CURL_ERROR_SIZE];
 	struct sockaddr_storage peer;	/* tried last */
+	int no_socket;			/* errno, when there was none to have */
 };
 
 /*

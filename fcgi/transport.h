@@ -72,7 +72,9 @@ struct fetch {
 	struct strbuf body;	/* complete if err.code == 0; set up by
 				   batch_submit, the caller's to release */
 	struct err err;		/* E_CONNECT E_TLS E_TIMEOUT E_PROTOCOL
-				   E_TOOLARGE E_BREAKER E_GONE */
+				   E_TOOLARGE E_BREAKER E_GONE; E_SYSTEM when
+				   descriptors ran out; for what must not be
+				   sent E_AUTH E_INPUT E_CONFIG */
 	struct fetch *next;	/* transport's, while it runs; so below */
 	struct fetch_group *group;
 	int64_t began, deadline;

@@ -199,7 +199,11 @@ acceptor_main(void *arg)
 	int fd, i;
 
 	for (i = 0; i < SERVER_CONNECTIONS; i++) {
-		if ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
+		/* A test may leave us without descriptors for a while. */
+		while ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC)) < 0 &&
+		    errno == EMFILE)
+			usleep(1000);
+		if (fd < 0)
 			break;
 		__atomic_add_fetch(&s->connections, 1, __ATOMIC_SEQ_CST);
 		__atomic_add_fetch(&s->open, 1, __ATOMIC_SEQ_CST);

@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <cmocka.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "rig.h"
@@ -380,6 +381,37 @@ gives_causes_without_address(void **state)
 	strbuf_release(&f.body);
 }
 
+/* Then it is not the cluster's fault, and its breaker hears nothing. */
+static void
+survives_without_descriptors(void **state)
+{
+	struct rig *r = *state;
+	struct upstream *up = rig_upstream(r, r->server.url, 1);
+	struct rlimit few, usual;
+	struct client c;
+	struct fetch f;
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);	/* the next one that would be free */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	few = usual;
+	few.rlim_cur = (rlim_t)fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(rig_fetch(r, up, "/ok", &f), E_SYSTEM);
+	client_init(&c, r, "GET", "/ok");
+	c.rq.up = up;
+	assert_int_equal(client_run(&c, r), E_SYSTEM);
+	client_release(&c);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_int_equal(rig_fetch(r, up, "/ok", &f), 0);
+	strbuf_release(&f.body);
+	client_init(&c, r, "GET", "/ok");
+	c.rq.up = up;
+	assert_int_equal(client_run(&c, r), 0);
+	client_release(&c);
+	upstream_put(up);
+}
+
 /* ---- credentials ---- */
 
 static void
@@ -500,6 +532,7 @@ main(void)
 		TEST(names_who_refused),
 		TEST(names_what_does_not_resolve),
 		TEST(gives_causes_without_address),
+		TEST(survives_without_descriptors),
 		TEST(sends_nothing_without_credential),
 		TEST(sends_other_credentials),
 		TEST(refuses_bad_paths),
