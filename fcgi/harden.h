@@ -5,7 +5,8 @@
 
 /*
  * No core files, not dumpable (so no other process of the user can read our
- * memory), no SIGPIPE, few malloc arenas (threads would grow one each).
+ * memory), no SIGPIPE, few malloc arenas (threads would grow one each), as
+ * many descriptors as we may have.
  */
 void harden(void);
 

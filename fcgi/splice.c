@@ -105,6 +105,46 @@ add_hidden(struct strbuf *sb, struct json_span value)
 	strbuf_addstr(sb, before == '{' ? "{}" : "}");
 }
 
+/* The object as it is, but for one member's value, which put writes. */
+static void
+add_replacing(struct strbuf *sb, struct json_span object, const char *name,
+    void (*put)(struct strbuf *sb, struct json_span value))
+{
+	struct json_span key, value;
+	struct jsonscan it;
+	char before = '{';
+
+	if (!jsonscan_begin(&it, object, '{')) {
+		span_add(sb, object);
+		return;
+	}
+	while (jsonscan_member(&it, &key, &value)) {
+		strbuf_addch(sb, before);
+		before = ',';
+		span_add(sb, key);
+		strbuf_addch(sb, ':');
+		if (jsonscan_is(key, name))
+			put(sb, value);
+		else
+			span_add(sb, value);
+	}
+	strbuf_addstr(sb, before == '{' ? "{}" : "}");
+}
+
+static void
+add_stars(struct strbuf *sb, struct json_span value UNUSED)
+{
+	strbuf_addstr(sb, "\"***\"");
+}
+
+/* kubectl apply keeps the whole object in there, values in clear. */
+static void
+add_annotations(struct strbuf *sb, struct json_span value)
+{
+	add_replacing(sb, value,
+	    "kubectl.kubernetes.io/last-applied-configuration", add_stars);
+}
+
 static void
 add_item(struct strbuf *sb, struct json_span item, bool hide,
     const struct json_span *kind)
@@ -135,6 +175,9 @@ add_item(struct strbuf *sb, struct json_span item, bool hide,
 		if (hide && (jsonscan_is(key, "data") ||
 		    jsonscan_is(key, "stringData")))
 			add_hidden(sb, value);
+		else if (hide && jsonscan_is(key, "metadata"))
+			add_replacing(sb, value, "annotations",
+			    add_annotations);
 		else
 			span_add(sb, value);
 	}

@@ -124,6 +124,16 @@ hides_the_values_of_secrets(void **state UNUSED)
 	assert_items(&plain, json, want);
 	assert_items(&secrets, "{\"items\":[{\"data\":{\"a\":\"b\"}}]}",
 	    "[{\"data\":{\"a\":\"***\"}}]");
+	/* kubectl apply repeats the values in an annotation */
+	assert_items(&secrets, "{\"items\":[{\"metadata\":{\"name\":\"s\","
+	    "\"annotations\":{\"k\":\"v\",\"kubectl.kubernetes.io/"
+	    "last-applied-configuration\":\"aHVudGVy\"}}}]}",
+	    "[{\"metadata\":{\"name\":\"s\",\"annotations\":{\"k\":\"v\","
+	    "\"kubectl.kubernetes.io/last-applied-configuration\":\"***\""
+	    "}}}]");
+	assert_items(&secrets, "{\"items\":[{\"metadata\":{"
+	    "\"annotations\":null}},{\"metadata\":7}]}",
+	    "[{\"metadata\":{\"annotations\":null}},{\"metadata\":7}]");
 }
 
 static void
