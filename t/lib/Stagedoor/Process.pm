@@ -48,6 +48,7 @@ sub adopt {
 	my ($class, %opt) = @_;
 	my $self = bless {
 		name => $opt{name}, pid => $opt{pid}, log => $opt{log},
+		group => $opt{group},
 		stop_signal => $opt{stop_signal} // 'TERM',
 		grace => $opt{grace} // 10, ours => $opt{ours},
 	}, $class;
@@ -67,6 +68,7 @@ sub _log_name {
 sub _exec {
 	my ($opt, $log) = @_;
 	$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE CHLD);
+	setpgrp 0, 0 if $opt->{group};
 	eval {
 		open STDIN, '<&', $opt->{stdin} // _null() or die "stdin: $!";
 		open STDOUT, '>>', $log or die "$log: $!";
@@ -126,7 +128,7 @@ sub exit_code {
 sub signal {
 	my ($self, $signal) = @_;
 	return if $self->ended;
-	kill $signal, $self->{pid};
+	kill $signal, $self->{group} ? -$self->{pid} : $self->{pid};
 }
 
 # Wait until it ended: true, or false after so many seconds.

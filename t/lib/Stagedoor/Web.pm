@@ -179,7 +179,8 @@ sub fcgiwrap {
 	my ($class, %opt) = @_;
 	my $nginx = program('nginx');
 	my $socket = tempdir() . '/fcgiwrap.sock';
-	my $wrap = Stagedoor::Process->start(name => 'fcgiwrap', command => [
+	my $wrap = Stagedoor::Process->start(name => 'fcgiwrap', group => 1,
+	    command => [
 		program('fcgiwrap'), '-f', '-c', 4, '-s', "unix:$socket"]);
 	wait_for(sub { -S $socket }, 10, 'fcgiwrap');
 	my $dir = _folder('fcgiwrap', %opt, fcgiwrap => $socket,
