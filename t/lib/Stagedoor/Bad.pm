@@ -12,7 +12,7 @@ use Stagedoor::HTTP;
 use Stagedoor::JSON qw(kind_of);
 use Stagedoor::Util qw(wait_for);
 use Test::More ();
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(error_is empty_404_is refused_is one_line_for
     still_well vitals);
@@ -95,16 +95,28 @@ sub one_line_for {
 # socket. (Those to clusters are kept on purpose, and bounded.)
 sub vitals {
 	my ($pool) = @_;
+	my ($threads, $now) = (0, _threads($pool));
+	while ($threads != $now) {	# until all have started
+		sleep 0.1;
+		($threads, $now) = ($now, _threads($pool));
+	}
+	return { threads => $now, connections => _connections($pool) };
+}
+
+sub _connections {
+	my ($pool) = @_;
 	my $path = $pool->socket;
 	my %ours;
 	open my $fh, '<', '/proc/' . $pool->pid . '/net/unix' or die $!;
 	while (<$fh>) {
 		my ($inode, $of) = (split)[6, 7];
-		$ours{"socket:[$inode]"} = 1 if ($of // '') eq $path;
+		# It may have been bound under a longer name and renamed.
+		$ours{"socket:[$inode]"} = 1
+		    if index($of // '', $path) == 0;
 	}
 	my @open = grep { $ours{readlink($_) // ''} }
 	    glob '/proc/' . $pool->pid . '/fd/*';
-	return { threads => _threads($pool), connections => scalar @open };
+	return scalar @open;
 }
 
 sub _threads {
@@ -134,9 +146,8 @@ sub still_well {
 
 sub _no_more_than {
 	my ($pool, $before) = @_;
-	my $now = vitals($pool);
-	return $now->{threads} <= $before->{threads}
-	    && $now->{connections} <= $before->{connections};
+	return _threads($pool) <= $before->{threads}
+	    && _connections($pool) <= $before->{connections};
 }
 
 sub _ask_aside {
