@@ -195,8 +195,8 @@ holds_back_what_is_too_much(void **state)
 	batch_submit(b, &g);
 	assert_ptr_equal(batch_wait(b, NULL), &g);
 	all_failed_with(&g, 0);
-	assert_int_equal(server_wait(&busiest, 32, 0), 32);
-	assert_int_equal(server_wait(&r->server.connections, 32, 0), 32);
+	assert_in_range(server_wait(&busiest, 32, 0), 8, 32);
+	assert_in_range(server_wait(&r->server.connections, 32, 0), 8, 32);
 	batch_free(b);
 	lists_release(&g);
 }
