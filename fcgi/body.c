@@ -96,6 +96,10 @@ refuse_body(struct request *req, size_t limit, const struct err *err,
 		    "\"type\":\"entity.too.large\"", limit);
 	else if (err->code == E_MEDIA)
 		error->extra = ",\"type\":\"encoding.unsupported\"";
+	if (err->code == E_TIMEOUT) {
+		error->status = 408;
+		error->name = "RequestTimeoutError";
+	}
 	return err->code;
 }
 

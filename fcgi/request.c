@@ -2,6 +2,8 @@
 /* Parameters of the web server to a struct request: method, path, body. */
 #include "base.h"
 
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <zlib.h>
 
 #include "arena.h"
@@ -16,6 +18,8 @@
 
 #define TARGET_MAX 32768	/* nginx and Apache refuse longer lines */
 #define METHOD_MAX 32
+/* A body that is kept is small; one that dribbles in holds a thread. */
+#define BODY_SECONDS 10
 
 const char *
 request_param(const struct request *req, const char *name)
@@ -300,17 +304,40 @@ body_gunzip(struct strbuf *in, struct strbuf *out, struct err *err)
 static int
 body_read(struct request *req, struct strbuf *out, struct err *err)
 {
+	int64_t until = clock_mono_ms() + 1000 * BODY_SECONDS;
 	char chunk[8192];
 	ssize_t n;
 
-	while ((n = req->carrier->read(req->carrier_ctx, chunk,
-	    sizeof(chunk))) > 0)
-		if (strbuf_add(out, chunk, (size_t)n) != 0)
+	do {
+		n = req->carrier->read(req->carrier_ctx, chunk,
+		    sizeof(chunk));
+		if (n > 0 && strbuf_add(out, chunk, (size_t)n) != 0)
 			return err_set(err, E_TOOLARGE,
 			    "request entity too large");
+	} while (n > 0 && clock_mono_ms() < until);
+	if (n != 0 && clock_mono_ms() >= until)
+		return err_set(err, E_TIMEOUT,
+		    "request body did not come within %d s", BODY_SECONDS);
 	if (n < 0)
 		return err_set(err, E_GONE, "the client left");
 	return 0;
+}
+
+/* Reading blocks no longer than the body may take as a whole. */
+static int
+body_read_soon(struct request *req, struct strbuf *out, struct err *err)
+{
+	const struct timeval soon = { .tv_sec = BODY_SECONDS };
+	struct timeval usual;
+	socklen_t len = sizeof(usual);
+	bool timed = req->fd >= 0 && getsockopt(req->fd, SOL_SOCKET,
+	    SO_RCVTIMEO, &usual, &len) == 0 && setsockopt(req->fd,
+	    SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) == 0;
+	int r = body_read(req, out, err);
+
+	if (timed)
+		setsockopt(req->fd, SOL_SOCKET, SO_RCVTIMEO, &usual, len);
+	return r;
 }
 
 int
@@ -325,10 +352,10 @@ request_body(struct request *req, size_t limit, struct strbuf *out,
 	if (req->length > 0 && (uint64_t)req->length > limit)
 		return err_set(err, E_TOOLARGE, "request entity too large");
 	if (enc == NULL || *enc == '\0' || strcasecmp(enc, "identity") == 0)
-		return body_read(req, out, err);
+		return body_read_soon(req, out, err);
 	if (strcasecmp(enc, "gzip") != 0 && strcasecmp(enc, "deflate") != 0)
 		return err_set(err, E_MEDIA, "unsupported content encoding");
-	if ((r = body_read(req, &raw, err)) == 0)
+	if ((r = body_read_soon(req, &raw, err)) == 0)
 		r = body_gunzip(&raw, out, err);
 	strbuf_wipe(&raw);
 	return r;

@@ -75,7 +75,8 @@ struct header *request_headers(const struct request *req, size_t *n);
 
 /*
  * The whole body, gzip undone, at most limit bytes (counted decoded).
- * E_TOOLARGE, E_GONE, E_MEDIA (encoding), E_INPUT (bad gzip).
+ * E_TOOLARGE, E_GONE, E_TIMEOUT (it came too slowly), E_MEDIA (encoding),
+ * E_INPUT (bad gzip).
  */
 int request_body(struct request *req, size_t limit, struct strbuf *out,
     struct err *err);
