@@ -11,7 +11,7 @@
 
 #define LANE_IDLE_MS 45000	/* below what servers allow, see transfer.c */
 #define LANE_IDLE_UPSTREAM 32	/* idle ones: descriptors of one cluster */
-#define LANE_IDLE_ALL 256	/* and of all: three descriptors each */
+#define LANE_IDLE_ALL 64	/* and of all: three descriptors each */
 
 static unsigned *
 idle_count(struct upstream *up)

@@ -10,8 +10,11 @@
 #include "transport_private.h"
 
 #define FETCHERS_DEFAULT 2
-/* Descriptors that are not for fetches: clients, streams, files. */
-#define TRANSPORT_OTHER_FDS 384
+/*
+ * Descriptors that are not for fetches: 64 idle and 64 busy streams with
+ * three each, clients, files.
+ */
+#define TRANSPORT_OTHER_FDS 640
 #define TRANSPORT_CONNECTIONS_MIN 64
 #define TRANSPORT_CONNECTIONS_MAX 2048
 

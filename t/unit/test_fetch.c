@@ -381,6 +381,20 @@ gives_causes_without_address(void **state)
 	strbuf_release(&f.body);
 }
 
+static void
+asks_no_proxy_of_the_environment(void **state)
+{
+	struct rig *r = *state;
+	struct fetch f;
+
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	setenv("all_proxy", "http://127.0.0.1:1", 1);
+	assert_int_equal(rig_fetch(r, r->up, "/ok", &f), 0);
+	strbuf_release(&f.body);
+	unsetenv("http_proxy");
+	unsetenv("all_proxy");
+}
+
 /* Then it is not the cluster's fault, and its breaker hears nothing. */
 static void
 survives_without_descriptors(void **state)
@@ -532,6 +546,7 @@ main(void)
 		TEST(names_who_refused),
 		TEST(names_what_does_not_resolve),
 		TEST(gives_causes_without_address),
+		TEST(asks_no_proxy_of_the_environment),
 		TEST(survives_without_descriptors),
 		TEST(sends_nothing_without_credential),
 		TEST(sends_other_credentials),

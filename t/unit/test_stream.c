@@ -138,6 +138,10 @@ answer_many_headers(struct server_request *rq, int n, int size)
 static bool
 answer_broken(struct server_request *rq)
 {
+	if (is(rq, "/twice"))	/* and once more, unasked */
+		return server_printf(rq, "HTTP/1.1 200 OK\r\nContent-Length: "
+		    "2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
+		    "\r\nevil");
 	if (is(rq, "/hang")) {
 		server_drain(rq);
 		return false;
@@ -480,6 +484,18 @@ keeps_its_connection(void **state)
 	assert_int_equal(server_wait(&r->server.connections, 2, 0), 2);
 }
 
+static void
+takes_no_answer_that_nobody_asked_for(void **state)
+{
+	struct rig *r = *state;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		passes_on(r, "/twice", 200, "ok");
+		passes_on(r, "/ok", 200, "{\"ok\":true}");
+	}
+}
+
 static void *
 sleeper_main(void *arg)
 {
@@ -645,6 +661,7 @@ main(void)
 		TEST(does_not_spin_on_a_false_alarm),
 		TEST(stops_when_a_callback_says_so),
 		TEST(keeps_its_connection),
+		TEST(takes_no_answer_that_nobody_asked_for),
 		TEST(gives_each_stream_a_connection),
 		TEST(sends_again_only_what_is_safe),
 		TEST(mixes_up_no_users),
