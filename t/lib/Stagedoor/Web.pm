@@ -206,11 +206,21 @@ sub process { return $_[0]{process} }
 sub stop { return $_[0]{process}->stop }
 sub dir { return $_[0]{dir} }
 
+# What a process was started as; "" if it has ended meanwhile. (Who may look
+# at more than that of a process of ours is root alone.)
+sub _command {
+	my ($pid) = @_;
+	open my $fh, '<', "/proc/$pid/cmdline" or return '';
+	local $/;
+	my ($command) = split /\0/, <$fh> // '';
+	return $command // '';
+}
+
 # The processes of our program that this server started.
 sub programs {
 	my ($self) = @_;
 	my $program = "$self->{dir}/bin/stagedoor";
-	return grep { (readlink "/proc/$_/exe" // '') eq $program }
+	return grep { _command($_) eq $program }
 	    map { m{(\d+)$} } glob '/proc/[0-9]*';
 }
 
