@@ -72,8 +72,9 @@ sub mode_of { return sprintf '%04o', (stat $_[0])[2] & 07777 }
 
 # root may read every process, so the mark shows on one that is not root's.
 SKIP: {
-	skip_one('not root') if $> != 0;
-	skip_one('setpriv is missing') if !have_program('setpriv');
+	skip_one('not root'), last SKIP if $> != 0;
+	skip_one('setpriv is missing'), last SKIP
+	    if !have_program('setpriv');
 	my $dir = tempdir() . '/nobody';
 	mkdir $dir;
 	chmod 0777, $dir;
@@ -86,7 +87,7 @@ SKIP: {
 	    '--listen', "unix:$dir/s.sock"]);
 	wait_for(sub { -S "$dir/s.sock" || $process->ended }, 10, 'the pool');
 	skip_one('the program cannot be run by others: '
-	    . $process->log_text) if $process->ended;
+	    . $process->log_text), last SKIP if $process->ended;
 	is((stat '/proc/' . $process->pid . '/maps')[4], 0,
 	    'not even its own user may look into the process');
 	$process->stop;
