@@ -35,16 +35,23 @@ log_level_parse(const char *word)
 	return -1;
 }
 
+static bool
+is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 static void
 add_escaped(struct strbuf *sb, const char *s)
 {
-	for (; *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
+	const char *end;
 
-		if (c < 0x20 || c == 0x7f)
-			strbuf_addf(sb, "\\x%02x", c);
-		else
-			strbuf_addch(sb, (char)c);
+	for (; *s != '\0'; s = end) {
+		for (end = s; *end != '\0' && !is_control(*end); end++)
+			continue;
+		strbuf_add(sb, s, (size_t)(end - s));
+		if (*end != '\0')
+			strbuf_addf(sb, "\\x%02x", (unsigned char)*end++);
 	}
 }
 
@@ -53,6 +60,7 @@ log_msg(enum log_level level, const char *fmt, ...)
 {
 	struct strbuf line = STRBUF_INIT(4 * LOG_LINE_MAX + 64);
 	char stamp[CLOCK_STAMP_LEN], text[LOG_LINE_MAX];
+	ssize_t written UNUSED;		/* there is nowhere to complain */
 	va_list ap;
 
 	if (level > __atomic_load_n(&max_level, __ATOMIC_RELAXED))
@@ -69,8 +77,7 @@ log_msg(enum log_level level, const char *fmt, ...)
 		add_escaped(&line, text);
 		strbuf_addch(&line, '\n');
 		/* One write, so that lines of threads do not mix. */
-		if (write(STDERR_FILENO, line.buf, line.len) < 0)
-			max_level = max_level;	/* nowhere left to complain */
+		written = write(STDERR_FILENO, line.buf, line.len);
 	}
 	strbuf_release(&line);
 }
