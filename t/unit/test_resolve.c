@@ -17,7 +17,7 @@
 static unsigned asked;
 
 /* libcurl finds this one before libc's. */
-int
+__attribute__((visibility("default"))) int
 getaddrinfo(const char *node, const char *service,
     const struct addrinfo *hints, struct addrinfo **res)
 {
