@@ -171,7 +171,8 @@ SKIP: {
 	my $file = write_file(tempdir() . '/fcgid.yaml',
 	    encode_json(settings_with()));
 	chmod 0644, $file;
-	apache_tests('apache-fcgid', config => $file, modules => ['fcgid']);
+	apache_tests('apache-fcgid', config => $file, modules => ['fcgid'],
+	    global => "FcgidIPCDir run\nFcgidProcessTableFile run/table\n");
 }
 
 # --- Where REMOTE_USER counts -----------------------------------------------

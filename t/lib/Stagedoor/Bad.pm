@@ -103,20 +103,18 @@ sub vitals {
 	return { threads => $now, connections => _connections($pool) };
 }
 
+# The server's ends of connections have its name, which may be longer than
+# the one it listens under (bound first, then renamed).
 sub _connections {
 	my ($pool) = @_;
 	my $path = $pool->socket;
-	my %ours;
-	open my $fh, '<', '/proc/' . $pool->pid . '/net/unix' or die $!;
+	my $count = 0;
+	open my $fh, '<', '/proc/net/unix' or die "/proc/net/unix: $!";
 	while (<$fh>) {
-		my ($inode, $of) = (split)[6, 7];
-		# It may have been bound under a longer name and renamed.
-		$ours{"socket:[$inode]"} = 1
-		    if index($of // '', $path) == 0;
+		my $name = (split)[7] // next;
+		$count++ if index($name, $path) == 0;
 	}
-	my @open = grep { $ours{readlink($_) // ''} }
-	    glob '/proc/' . $pool->pid . '/fd/*';
-	return scalar @open;
+	return $count;
 }
 
 sub _threads {
