@@ -264,6 +264,16 @@ is_read(const struct request *req)
 	    strcmp(req->method, "OPTIONS") == 0;
 }
 
+/* Not "h2c", which some clients offer with every request. */
+static bool
+wants_upgrade(const struct request *req)
+{
+	const char *to = request_header(req, "upgrade");
+
+	return to != NULL && (strcasestr(to, "websocket") != NULL ||
+	    strcasestr(to, "spdy/") != NULL);
+}
+
 /* rest: what follows the route, as it came. */
 static int
 proxy_to(struct request *req, const struct cluster *c, const char *rest)
@@ -271,8 +281,12 @@ proxy_to(struct request *req, const struct cluster *c, const char *rest)
 	struct proxy p = { .req = req, .cluster = c };
 	struct err err = ERR_INIT;
 
-	if (c->read_only && (!is_read(req) ||
-	    request_header(req, "upgrade") != NULL)) {
+	if (wants_upgrade(req)) {
+		err_set(&err, E_NOTBUILT, "upgrades (exec, attach, "
+		    "port-forward) are not built in yet");
+		return response_error(req, &err);
+	}
+	if (c->read_only && !is_read(req)) {
 		err_set(&err, E_DENIED, "cluster '%s' is read-only", c->name);
 		return response_error(req, &err);
 	}

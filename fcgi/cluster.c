@@ -83,8 +83,16 @@ decode_base64(const char *text, struct secret *out, struct err *err)
 static int
 load_ca(const struct cluster *c, struct secret *pem, struct err *err)
 {
-	if (c->ca_file != NULL)
-		return file_read(c->ca_file, CA_MAX, pem, err);
+	struct err why = ERR_INIT;
+
+	if (c->ca_file != NULL) {
+		if (file_read(c->ca_file, CA_MAX, pem, &why) == 0)
+			return 0;
+		/* Who sees the row need not know our paths. */
+		err_set(err, E_CONFIG, "its caFile cannot be read");
+		err_detail(err, "%s", why.text);
+		return E_CONFIG;
+	}
 	if (c->ca_data == NULL)
 		return 0;
 	if (strlen(c->ca_data) > CA_MAX)
@@ -147,9 +155,12 @@ cluster_prepare(struct cluster *c, const struct settings *settings,
 		c->base_path = "";
 		return;
 	}
-	if (prepare(c, settings, transport, arena, &err) != 0)
-		c->broken = arena_printf(arena, "cluster '%s' cannot work: %s",
-		    c->name, err.text);
+	if (prepare(c, settings, transport, arena, &err) == 0)
+		return;
+	c->broken = arena_printf(arena, "cluster '%s' cannot work: %s",
+	    c->name, err.text);
+	if (err.detail[0] != '\0')
+		c->broken_detail = arena_strdup(arena, err.detail);
 }
 
 void

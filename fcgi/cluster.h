@@ -54,6 +54,7 @@ struct cluster {
 
 	/* Filled by cluster_prepare. */
 	const char *broken;		/* why it cannot work; NULL: it can */
+	const char *broken_detail;	/* for the log: paths; or NULL */
 	const struct provider_ops *provider;
 	void *provider_state;		/* of the runtime; borrowed */
 	struct upstream *upstream;	/* a reference; NULL when broken */

@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "files.h"
+#include "log.h"
 #include "obtain.h"
 #include "request.h"
 #include "runtime.h"
@@ -176,6 +177,8 @@ obtain_access(const struct request *req, const struct cluster *cluster,
 		    &out->cred, err);
 	if (v != PROVIDER_OK)
 		access_release(out);
+	if (v != PROVIDER_OK && err->detail[0] != '\0')
+		log_warn("%s %s: %s", req->id, err->text, err->detail);
 	arena_free(call.scratch);
 	return v;
 }

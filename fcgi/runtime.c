@@ -15,7 +15,9 @@ report_cluster(const struct cluster *c, struct problems *problems)
 	const char *where = c->where ? c->where : "settings";
 
 	if (c->broken != NULL)
-		problems_add(problems, true, "%s: %s", where, c->broken);
+		problems_add(problems, true, "%s: %s%s%s", where, c->broken,
+		    c->broken_detail ? ": " : "",
+		    c->broken_detail ? c->broken_detail : "");
 	if (c->skip_tls_verify)
 		problems_add(problems, true, "%s: cluster '%s' has "
 		    "skipTLSVerify: its certificate is NOT verified, whoever "

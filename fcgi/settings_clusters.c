@@ -78,12 +78,12 @@ read_token_file(struct arena *arena, const char *path, struct cluster *c)
 
 	if (path == NULL)
 		return;
-	if (file_read(path, TOKEN_FILE_MAX, &c->token, &err) != 0)
-		c->broken = arena_printf(arena, "cluster '%s' cannot work: %s",
-		    c->name, err.text);
-	else if (c->token.len == 0)
-		c->broken = arena_printf(arena, "cluster '%s' cannot work: "
-		    "'%s' is empty", c->name, path);
+	if (file_read(path, TOKEN_FILE_MAX, &c->token, &err) == 0 &&
+	    c->token.len > 0)
+		return;
+	c->broken = arena_printf(arena, "cluster '%s' cannot work: its "
+	    "serviceAccountTokenFile cannot be read or is empty", c->name);
+	c->broken_detail = arena_strdup(arena, err.code ? err.text : path);
 }
 
 static void

@@ -40,11 +40,17 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 	const struct cluster *c = call->cluster;
 	const char *file = c->token_file ? c->token_file : POD_DIR "token";
 	struct secret token = SECRET_INIT;
+	struct err why = ERR_INIT;
 
-	if (c->token.len > 0)
+	if (c->token.len > 0) {
 		secret_set(&token, c->token.ptr, c->token.len);
-	else if (call->read_file(file, &token, err) != 0)
+	} else if (call->read_file(file, &token, &why) != 0) {
+		err_set(err, E_SYSTEM, "the service account token of cluster "
+		    "'%s' cannot be read: there is none in the settings",
+		    c->name);
+		err_detail(err, "%s", why.text);
 		return PROVIDER_FAILED;
+	}
 	if (!credential_token_ok(token.ptr, token.len)) {
 		secret_release(&token);
 		err_set(err, E_CONFIG, "the service account token of cluster "

@@ -88,6 +88,14 @@ for my $upgrade ({ Connection => 'Upgrade', Upgrade => 'websocket' },
 	    ->{status}, 403, 'but an upgrade does: '
 	    . join ', ', map { "$_: $upgrade->{$_}" } sort keys %$upgrade;
 }
+my %ours = ('Sec-Fetch-Site' => 'same-origin', Connection => 'Upgrade');
+is ask([GET => '/clusters/one/proxy/version'],
+    { %ours, Upgrade => $_ })->{status}, 501,
+    "one to $_ is refused, not passed on as something else"
+    for qw(websocket SPDY/3.1);
+is ask([GET => '/clusters/one/proxy/version'],
+    { %ours, Upgrade => 'h2c' })->{status}, 200,
+    'an offer of HTTP/2 is not taken, and harms nothing';
 
 # --- Forms, which need no script --------------------------------------------
 

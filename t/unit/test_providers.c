@@ -75,7 +75,8 @@ service_account(void **state UNUSED)
 
 	obtain(&o, &c, NULL, false);
 	assert_int_equal(o.verdict, PROVIDER_FAILED);
-	assert_non_null(strstr(o.err.text, "serviceaccount/token"));
+	assert_null(strstr(o.err.text, "/token"));
+	assert_non_null(strstr(o.err.detail, "serviceaccount/token"));
 
 	pod_token = "pod-token";
 	obtain(&o, &c, NULL, false);
