@@ -7,15 +7,19 @@ use Stagedoor::WebChecks;
 
 my $world = Stagedoor::WebChecks->new;
 my $passwords = Stagedoor::WebChecks::password_file();
-my $web = Stagedoor::Web->apache('apache-cgid',
-    config => $world->settings_file(remote_user => 1),
-    modules => [qw(alias cgid)], location => <<"END",
+sub web {
+	my ($more) = @_;
+	return Stagedoor::Web->apache('apache-cgid',
+	    config => $world->settings_file(remote_user => 1),
+	    modules => [qw(alias cgid)],
+	    global => "ScriptSock cgid.sock\n$more", location => <<"END");
 	AuthType Basic
 	AuthName Backstage
 	AuthUserFile $passwords
 	Require valid-user
 END
-    global => 'ScriptSock cgid.sock');
+}
+my $web = web('');
 
 $world->everything($web);
 $world->passes_chunked($web);
@@ -25,4 +29,11 @@ $world->streams_bodies($web);
 $world->notices_who_left($web, 'forever');
 wait_for(sub { !$web->programs }, 10, 'every process to end');
 pass 'no process outlives its request';
+
+# mod_deflate, where the site has it for all, would hold them back.
+my $site = web('AddOutputFilterByType DEFLATE text/plain');
+my $log = get($site, '/clusters/one/proxy/api/v1/namespaces/x/pods/y/log',
+    Stagedoor::WebChecks::as('bob', ['Accept-Encoding', 'gzip']));
+my @at = map { $_->[0] } @{$log->{pieces}};
+cmp_ok $at[-1] - $at[0], '>', 0.2, 'streams, also where the site compresses';
 done_testing;
