@@ -27,7 +27,6 @@ struct proxy {
 	const char *path;		/* below the cluster's base path */
 	struct access access;
 	struct stream_request rq;
-	bool long_answer;		/* holds one of the `streams` */
 };
 
 /* The client's connection, as a stream sees it. */
@@ -138,6 +137,8 @@ run_stream(struct proxy *p)
 		req->response.failed = true;
 		return E_GONE;
 	}
+	if (err.code == E_INPUT && !req->response.started)
+		return response_error(req, &err);
 	if (req->response.started) {
 		/* The rest cannot be told but by ending short. */
 		req->response.aborted = true;
@@ -156,32 +157,18 @@ answer_busy(struct request *req)
 	return response_error(req, &err);
 }
 
-/* A watch or a log that follows: it may hold a worker for hours. */
-static bool
-looks_long(const struct request *req)
-{
-	static const char *const marks[] = { "watch=true", "watch=1",
-	    "follow=true", "follow=1" };
-	size_t i;
-
-	for (i = 0; req->query != NULL && i < ARRAY_LEN(marks); i++)
-		if (strstr(req->query, marks[i]) != NULL)
-			return true;
-	return false;
-}
-
 static int
 run_counted(struct proxy *p)
 {
-	const struct settings *s = p->req->rt->settings;
+	struct request *req = p->req;
+	struct stream_place place;
 	int r;
 
-	if (!looks_long(p->req))
-		return run_stream(p);
-	if (!streams_enter(s->streams))
-		return answer_busy(p->req);
+	if (!streams_enter(&place, streams_is_long(req->arena, p->path,
+	    req->query), req->rt->settings->streams))
+		return answer_busy(req);
 	r = run_stream(p);
-	streams_leave();
+	streams_leave(&place);
 	return r;
 }
 

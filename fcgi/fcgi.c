@@ -170,6 +170,23 @@ handle(struct conn *conn, struct runtime *rt)
 	return !req.response.failed && !req.response.aborted;
 }
 
+/*
+ * No end of the request follows, so that nobody takes the answer for a whole
+ * one. nginx, when it does not buffer, takes a mere close for a good end: it
+ * needs to see a record that is none.
+ */
+static void
+break_off(FCGX_Request *fx)
+{
+	static const char nonsense[8];
+	const char *server = FCGX_GetParam("SERVER_SOFTWARE", fx->envp);
+
+	FCGX_FFlush(fx->out);
+	if (server != NULL && str_starts(server, "nginx"))
+		send(fx->ipcFd, nonsense, sizeof(nonsense), MSG_NOSIGNAL);
+	shutdown(fx->ipcFd, SHUT_RDWR);
+}
+
 enum fcgi_after
 fcgi_serve(int fd, struct runtime *rt)
 {
@@ -191,10 +208,7 @@ fcgi_serve(int fd, struct runtime *rt)
 		FCGX_FFlush(fx->out);
 		finish_input(&conn);
 	} else if (!whole) {
-		/* No end of the request follows, so that nobody takes the
-		   answer for a whole one. */
-		FCGX_FFlush(fx->out);
-		shutdown(fd, SHUT_RDWR);
+		break_off(fx);
 	}
 	keep = whole && fx->keepConnection && conn.ended;
 	/* Closing the output ends the request for the web server. */

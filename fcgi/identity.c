@@ -330,11 +330,13 @@ listed(const struct string_list *list, struct arena *scratch, const char *ref,
 bool
 identity_may_use(const struct identity *who, const struct cluster *c)
 {
+	bool nameless = who->kind == IDENTITY_GUEST ||
+	    who->kind == IDENTITY_NOBODY;
 	struct arena *scratch;
 	bool ok = false;
 	size_t i;
 
-	if (who->kind == IDENTITY_GUEST && !c->guests)
+	if (nameless && !c->guests)
 		return false;
 	if (c->allow.n == 0)
 		return true;

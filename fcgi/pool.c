@@ -16,6 +16,7 @@
 #include "log.h"
 #include "pool.h"
 #include "runtime.h"
+#include "streams.h"
 
 /* A web server sends a request's records together: a pause is a fault. */
 #define READ_TIMEOUT_S 60
@@ -253,6 +254,7 @@ pool_start(struct listener *l, struct runtime *rt, unsigned n,
 	epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->stop, &stop);
 	watch(p, l->fd, EPOLL_CTL_ADD);
 	*out = p;
+	streams_threads(n);
 	return start_threads(p, n, err);
 }
 

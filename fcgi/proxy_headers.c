@@ -93,6 +93,20 @@ proxy_headers_out(const struct request *req, const struct credential *cred,
 	return all;
 }
 
+/* A length that the framing or another length contradicts. */
+static bool
+length_doubtful(const struct header *headers, size_t n, const char *value)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcasecmp(headers[i].name, "transfer-encoding") == 0 ||
+		    (strcasecmp(headers[i].name, "content-length") == 0 &&
+		    strcmp(headers[i].value, value) != 0))
+			return true;
+	return false;
+}
+
 bool
 proxy_header_back(const struct header *headers, size_t n, size_t i)
 {
@@ -104,6 +118,9 @@ proxy_header_back(const struct header *headers, size_t n, size_t i)
 	    strncasecmp(name, "x-accel-", 8) == 0 ||
 	    strncasecmp(name, "x-sendfile", 10) == 0 ||
 	    strncasecmp(name, "x-lighttpd-", 11) == 0)
+		return false;
+	if (strcasecmp(name, "content-length") == 0 &&
+	    length_doubtful(headers, n, headers[i].value))
 		return false;
 	for (k = 0; k < n; k++)
 		if (strcasecmp(headers[k].name, "connection") == 0 &&
@@ -174,7 +191,10 @@ use_verbatim(const struct request *req, const struct cluster *cluster,
 	if (obtain_address(req, cluster, out, err) != 0)
 		return PROVIDER_FAILED;
 	out->cred.kind = CREDENTIAL_VERBATIM;
-	out->cred.from_client = true;
+	/* Without a value, or where kubectl proxy signs for everyone, whoever
+	   the cluster sees is not the client's own. */
+	out->cred.from_client = *value != '\0' &&
+	    !(cluster->provider->flags & PROVIDER_ADDS_OWN);
 	secret_set(&out->cred.value, value, strlen(value));
 	return PROVIDER_OK;
 }

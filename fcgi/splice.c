@@ -184,6 +184,14 @@ add_item(struct strbuf *sb, struct json_span item, bool hide,
 	strbuf_addstr(sb, before == '{' ? "{}" : "}");
 }
 
+/* Whatever the list calls itself. */
+static bool
+is_secret(struct json_span item)
+{
+	return item.ptr[0] == '{' &&
+	    jsonscan_is(jsonscan_get(item, "kind"), "Secret");
+}
+
 void
 splice_add_items(struct strbuf *sb, const struct object_list *list,
     const struct splice *s)
@@ -206,7 +214,7 @@ splice_add_items(struct strbuf *sb, const struct object_list *list,
 	while (jsonscan_element(&it, &item)) {
 		strbuf_addch(sb, before);
 		before = ',';
-		add_item(sb, item, hide, kind);
+		add_item(sb, item, hide || is_secret(item), kind);
 	}
 	strbuf_addch(sb, ']');
 }

@@ -5,6 +5,7 @@
  */
 #include "base.h"
 
+#include "cgi.h"
 #include "cmd.h"
 
 static const struct {
@@ -16,6 +17,10 @@ static const struct {
 	{ "check", cmd_check, "read the settings and print each error" },
 	{ "import", cmd_import, "print an app-config.yaml as libconfig" },
 };
+
+/* Known by name, so that whoever reads of one is not told of a typo. */
+static const char *const not_built[] = { "explain", "credential", "nginx",
+    "key", "connect", "login", "tokens" };
 
 static void
 print_help(FILE *to)
@@ -30,11 +35,23 @@ print_help(FILE *to)
 	    "serve.\n", to);
 }
 
+/*
+ * A web server passes a query without "=" as arguments of a CGI program
+ * (RFC 3875, section 4.4): they are the client's words, never ours to obey.
+ */
+static bool
+words_are_the_clients(void)
+{
+	return cgi_started() && getenv("REQUEST_METHOD") != NULL;
+}
+
 int
 main(int argc, char **argv)
 {
 	size_t i;
 
+	if (words_are_the_clients())
+		argc = 1;
 	if (argc < 2 || strcmp(argv[1], "-c") == 0)
 		return cmd_serve(argc, argv);
 	for (i = 0; i < ARRAY_LEN(commands); i++)
@@ -47,6 +64,13 @@ main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		print_help(stdout);
 		return 0;
+	}
+	for (i = 0; i < ARRAY_LEN(not_built); i++) {
+		if (strcmp(argv[1], not_built[i]) != 0)
+			continue;
+		fprintf(stderr, "stagedoor: '%s' is not built in yet\n",
+		    argv[1]);
+		return 1;
 	}
 	fprintf(stderr, "stagedoor: unknown subcommand '%s'\n", argv[1]);
 	print_help(stderr);

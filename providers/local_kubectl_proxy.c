@@ -18,6 +18,6 @@ obtain(const void *state UNUSED, const struct provider_call *call UNUSED,
 extern const struct provider_ops provider_local_kubectl_proxy;
 const struct provider_ops provider_local_kubectl_proxy = {
 	.name = "localKubectlProxy",
-	.flags = PROVIDER_SERVER_SIDE,
+	.flags = PROVIDER_SERVER_SIDE | PROVIDER_ADDS_OWN,
 	.obtain = obtain,
 };

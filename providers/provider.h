@@ -34,6 +34,8 @@ enum provider_flags {
 	   Backstage, and the cluster answers 401 */
 	PROVIDER_BARE_PROXY = 16,
 	PROVIDER_NOT_BUILT = 32,	/* known by name only */
+	/* what stands before the cluster adds a credential of its own */
+	PROVIDER_ADDS_OWN = 64,
 };
 
 /* Where a cluster is, when it is not where the settings say. */

@@ -243,6 +243,11 @@ who_may_use(void **state UNUSED)
 	struct identity service = { .kind = IDENTITY_SERVICE,
 	    .user = "user:default/alice" };
 
+	struct identity nobody = { .kind = IDENTITY_NOBODY };
+
+	assert_true(identity_may_use(&nobody, &open));
+	assert_false(identity_may_use(&nobody, &shut));
+	assert_false(identity_may_use(&nobody, &few));
 	assert_true(identity_may_use(&guest, &open));
 	assert_false(identity_may_use(&guest, &shut));
 	assert_true(identity_may_use(&bob, &shut));
