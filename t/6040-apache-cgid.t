@@ -27,6 +27,18 @@ $world->streams_answers($web);
 $world->streams_answers($web, ['Accept-Encoding', 'gzip']);
 $world->streams_bodies($web);
 $world->notices_who_left($web, 'forever');
+# A query without "=" comes as arguments: the client's words.
+my $port = free_port();
+for my $query ("serve+--listen+127.0.0.1:$port", 'check+-c+/etc/passwd',
+    'import+/etc/passwd', '--version', '-c+/etc/passwd') {
+	my $answer = get($web, "/clusters?$query",
+	    Stagedoor::WebChecks::as('bob'));
+	is $answer->{status}, 200, "?$query is a query and no more";
+	ok body_of($answer)->{items}, 'and the answer is that of the route';
+}
+ok !Stagedoor::HTTP::connect_to({ host => '127.0.0.1', port => $port }),
+    'nothing listens for it';
+
 wait_for(sub { !$web->programs }, 10, 'every process to end');
 pass 'no process outlives its request';
 
