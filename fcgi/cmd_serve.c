@@ -32,6 +32,7 @@ struct serve {
 	const char *listen;
 	unsigned threads;
 	struct transport *transport;
+	struct secret roots;	/* caFile as it was at the start */
 	struct runtime *rt;
 	struct listener listener;
 	struct pool *pool;
@@ -119,21 +120,28 @@ load_settings(struct serve *sv)
 	return s;
 }
 
+/* stagedoor.caFile; empty if there is none. */
+static int
+read_roots(const struct settings *s, struct secret *out)
+{
+	struct err err = ERR_INIT;
+
+	if (s->ca_file == NULL ||
+	    file_read(s->ca_file, ROOTS_MAX, out, &err) == 0)
+		return 0;
+	log_error("stagedoor.caFile: %s", err.text);
+	return -1;
+}
+
 static int
 make_transport(struct serve *sv, const struct settings *s)
 {
 	struct transport_options opt = { 0 };
-	struct secret roots = SECRET_INIT;
-	struct err err = ERR_INIT;
 
-	if (s->ca_file != NULL &&
-	    file_read(s->ca_file, ROOTS_MAX, &roots, &err) != 0) {
-		log_error("stagedoor.caFile: %s", err.text);
+	if (read_roots(s, &sv->roots) != 0)
 		return -1;
-	}
-	opt.roots_pem = roots.ptr;
+	opt.roots_pem = sv->roots.ptr;
 	sv->transport = transport_new(&opt);
-	secret_release(&roots);
 	return 0;
 }
 
@@ -163,13 +171,50 @@ open_listener(struct serve *sv)
 }
 
 static void
+needs_restart(bool changed, const char *key)
+{
+	if (changed)
+		log_warn("stagedoor.%s has changed: that needs a restart",
+		    key);
+}
+
+/* What is taken up once, at the start. */
+static void
+report_unused(const struct serve *sv, const struct settings *new,
+    const struct secret *roots)
+{
+	const struct settings *old = sv->rt->settings;
+
+	needs_restart(new->threads != old->threads, "threads");
+	needs_restart(strcmp(new->listen, old->listen) != 0, "listen");
+	needs_restart(new->socket_mode != old->socket_mode, "socketMode");
+	needs_restart(strcmp(new->socket_group, old->socket_group) != 0,
+	    "socketGroup");
+	needs_restart(roots->len != sv->roots.len || (roots->len > 0 &&
+	    memcmp(roots->ptr, sv->roots.ptr, roots->len) != 0), "caFile");
+}
+
+static bool
+reload_usable(const struct serve *sv, const struct settings *s)
+{
+	struct secret roots = SECRET_INIT;
+	bool ok = s != NULL && read_roots(s, &roots) == 0;
+
+	if (ok)
+		report_unused(sv, s, &roots);
+	secret_release(&roots);
+	return ok;
+}
+
+static void
 reload(struct serve *sv)
 {
 	struct settings *s = load_settings(sv);
 	struct runtime *rt;
 
-	if (s == NULL) {
+	if (!reload_usable(sv, s)) {
 		log_error("settings are not used: the old ones stay");
+		settings_free(s);
 		return;
 	}
 	make_runtime(sv, s, &rt);
@@ -262,6 +307,7 @@ run(struct serve *sv)
 	listen_close(&sv->listener);
 	runtime_put(sv->rt);
 	transport_free(sv->transport);
+	secret_release(&sv->roots);
 	return code;
 }
 

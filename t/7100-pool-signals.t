@@ -73,6 +73,19 @@ my $query = { entityRef => 'component:default/shop' };
 	is titles(get($web, '/clusters')), 'round 8,round 8',
 	    'bad settings keep the old ones';
 	like $pool->log_text, qr/clusters\[0\]\.url/, 'and the log says why';
+
+	$pool->reload(titled('bad', caFile => '/nonexistent'));
+	wait_for(sub { $pool->log_text =~ /caFile: cannot read/ }, 5,
+	    'a refusal');
+	is titles(get($web, '/clusters')), 'round 8,round 8',
+	    'nor is a caFile used that cannot be read';
+	$pool->reload(titled('x', threads => 7, listen => 'unix:/x',
+	    socketMode => '0600'));
+	wait_for(sub { titles(get($web, '/clusters')) eq 'x,x' }, 5,
+	    'the new settings');
+	like $pool->log_text, qr/\.$_ has changed: that needs a restart/,
+	    "$_ needs a restart, and the log says so"
+	    for qw(threads listen socketMode);
 	is $pool->stop, 0, 'exit code 0';
 }
 
