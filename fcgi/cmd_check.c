@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "runtime.h"
+#include "serve_checks.h"
 #include "settings.h"
 #include "strbuf.h"
 #include "transport.h"
@@ -62,7 +63,10 @@ print_keys(void)
 	strbuf_release(&out);
 }
 
-/* The runtime warns of broken clusters; here they are errors. */
+/*
+ * The runtime warns of broken clusters; here they are errors. Of settings
+ * that are wrong only these are said: the rest may follow from what is wrong.
+ */
 static void
 check_clusters(struct check *ck, struct settings *s)
 {
@@ -70,6 +74,7 @@ check_clusters(struct check *ck, struct settings *s)
 	    &(struct transport_options){ .threads = 1 });
 	struct problems found = { 0 };
 	struct runtime *rt = runtime_new(s, transport, &found);
+	bool whole = ck->problems.nerrors == 0;
 	size_t i, k;
 
 	for (i = 0; i < found.n; i++) {
@@ -81,9 +86,11 @@ check_clusters(struct check *ck, struct settings *s)
 			broken = broken || (why != NULL &&
 			    strstr(found.items[i].text, why) != NULL);
 		}
-		problems_add(&ck->problems, !broken, "%s",
-		    found.items[i].text);
+		if (broken || whole)
+			problems_add(&ck->problems, !broken, "%s",
+			    found.items[i].text);
 	}
+	serve_check(rt->settings, &ck->problems);
 	if (ck->problems.nerrors == 0)
 		printf("the settings are good: %zu cluster%s\n",
 		    rt->clusters.n, rt->clusters.n == 1 ? "" : "s");
@@ -104,7 +111,8 @@ check_run(struct check *ck)
 		return 0;
 	if (ck->nfiles == 0)
 		ARRAY_PUSH(ck->files, ck->nfiles) = cmd_default_file();
-	if (settings_load(ck->files, ck->nfiles, &s, &ck->problems) == 0)
+	settings_check(ck->files, ck->nfiles, &s, &ck->problems);
+	if (s != NULL)
 		check_clusters(ck, s);
 	print_problems(&ck->problems);
 	code = ck->problems.nerrors > 0 ? 2 : 0;

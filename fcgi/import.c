@@ -294,6 +294,7 @@ settings_import(const char *const *files, size_t n, struct strbuf *out,
 	verify_tree(&t, root, VERIFY_KEEP | (complete ? 0 : VERIFY_PARTIAL));
 	if (complete)
 		settings_rules(&t, root);
+	tree_report_rest(&t);
 	if (problems->nerrors == errors) {
 		strbuf_addstr(out, "# Written by stagedoor import.");
 		write_members(&im, root, keys_root);

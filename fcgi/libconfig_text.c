@@ -10,6 +10,7 @@
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 	"0123456789_-*"
+#define WRONG_MAX 100		/* each value is compared with them */
 #define MARK_LEN 8		/* digits that stand for a string */
 
 /* A bracket that is open: the names in a group, the place in a list. */
@@ -32,6 +33,7 @@ struct scan {
 	size_t nscopes;
 	size_t values;
 	struct strbuf path;
+	bool assigned;		/* = or : was last: a value must follow */
 	bool failed;
 };
 
@@ -42,8 +44,22 @@ complain(struct scan *s, const char *path, const char *what)
 {
 	struct node at = { .source = s->source, .line = s->line };
 
-	tree_problem(s->t, false, &at, path, "%s", what);
+	tree_strange(s->t, false, &at, path, what);
 	s->failed = true;
+}
+
+/* A value that libconfig must not see: its key is wrong, the rest is read. */
+static void
+complain_of_value(struct scan *s, const char *what)
+{
+	struct node at = { .source = s->source, .line = s->line };
+
+	tree_strange(s->t, false, &at, s->path.buf, what);
+	if (s->out->nwrong < WRONG_MAX)
+		ARRAY_PUSH(s->out->wrong, s->out->nwrong) =
+		    xstrdup(s->path.buf ? s->path.buf : "");
+	else
+		s->failed = true;
 }
 
 /* The end of what can be said: the rest is not looked at. */
@@ -150,38 +166,57 @@ count_value(struct scan *s)
 
 /* --- Tokens -------------------------------------------------------------- */
 
+static bool
+is_bool(const char *word, size_t len)
+{
+	return (len == 4 && strncasecmp(word, "true", len) == 0) ||
+	    (len == 5 && strncasecmp(word, "false", len) == 0);
+}
+
 static void
 scan_word(struct scan *s)
 {
 	size_t len = strspn(s->p, NAME_CHARS), after = len;
 
+	/* No settings, then; what follows would only look like names. */
+	if (s->assigned && !is_bool(s->p, len)) {
+		complain(s, s->path.buf, "syntax error: no value such as 5, "
+		    "true or \"text\"");
+		s->p = s->end;
+		return;
+	}
+	s->assigned = false;
 	after += strspn(s->p + after, " \t\r\n");
 	if (s->p[after] == '=' || s->p[after] == ':')
 		add_name(s, s->p, len);
 	take(s, SD_MIN(len, (size_t)(s->end - s->p)));
 }
 
-/* Integers that libconfig cuts off without a word. */
-static const char *
-integer_complaint(const char *s, size_t len)
+/* Integers that libconfig cuts off without a word: what to say of them. */
+static bool
+integer_complaint(const char *s, size_t len, char *what, size_t size)
 {
-	char text[32], *end;
+	char text[32] = "";
 	bool hex = len > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
 	bool wide = s[len - 1] == 'L';
-	long long v;
+	char *end = text;
+	long long v = 0;
 
+	snprintf(what, size, "this number is too large");
 	if (len >= sizeof(text))
-		return "this number is too large";
+		return true;
 	memcpy(text, s, len);
-	text[len] = '\0';
 	errno = 0;
 	v = strtoll(text, &end, hex ? 16 : 10);
 	if (errno == ERANGE)
-		return "this number is too large";
-	if (!wide && (v > INT32_MAX || v < INT32_MIN))
-		return "a number past 2147483647 needs the suffix L: "
-		    "5000000000L";
-	return NULL;
+		return true;
+	if (wide || (v <= INT32_MAX && v >= INT32_MIN))
+		return false;
+	/* What is no number may be part of something secret. */
+	snprintf(what, size, "a number past 2147483647 needs the suffix L%s%s"
+	    "%s", *end == '\0' ? ": " : "", *end == '\0' ? text : "",
+	    *end == '\0' ? "L" : "");
+	return true;
 }
 
 static void
@@ -189,15 +224,21 @@ scan_number(struct scan *s)
 {
 	size_t len = strspn(s->p + 1, "0123456789abcdefABCDEFxXL.+-") + 1;
 	bool hex = s->p[0] == '0' && (s->p[1] == 'x' || s->p[1] == 'X');
-	const char *what = NULL;
+	char what[128];
 
 	len = SD_MIN(len, (size_t)(s->end - s->p));
-	if (hex || (memchr(s->p, '.', len) == NULL &&
-	    memchr(s->p, 'e', len) == NULL && memchr(s->p, 'E', len) == NULL))
-		what = integer_complaint(s->p, len);
-	if (what != NULL)
-		complain(s, s->path.buf, what);
-	take(s, len);
+	if ((hex || (memchr(s->p, '.', len) == NULL &&
+	    memchr(s->p, 'e', len) == NULL &&
+	    memchr(s->p, 'E', len) == NULL)) &&
+	    integer_complaint(s->p, len, what, sizeof(what))) {
+		complain_of_value(s, what);
+		/* Of the same width: arrays are of one type. */
+		strbuf_addstr(&s->out->text,
+		    s->p[len - 1] == 'L' ? "0L" : "0");
+		s->p += len;
+	} else {
+		take(s, len);
+	}
 }
 
 static int
@@ -253,7 +294,7 @@ scan_string(struct scan *s)
 		p += unescape(p, to);
 		/* Would end the string early: admin\x00evil. */
 		if (*to++ == '\0')
-			complain(s, s->path.buf, "a NUL in a string");
+			complain_of_value(s, "a NUL in a string");
 	}
 	*to = '\0';
 	strbuf_addf(&s->out->text, "\"%0*zx", MARK_LEN, s->out->nstrings);
@@ -352,6 +393,7 @@ scan_token(struct scan *s)
 	char c = *s->p;
 
 	if (c == '"') {
+		s->assigned = false;
 		scan_string(s);
 	} else if (c == '#') {
 		scan_comment(s, 1, "\n");
@@ -360,6 +402,7 @@ scan_token(struct scan *s)
 	} else if (c == '/' && s->p[1] == '*') {
 		scan_comment(s, 2, "*/");
 	} else if ((c >= '0' && c <= '9') || c == '-' || c == '+') {
+		s->assigned = false;
 		scan_number(s);
 	} else if (strchr(NAME_CHARS, c) != NULL) {
 		scan_word(s);
@@ -372,6 +415,8 @@ scan_token(struct scan *s)
 			s->scopes[s->nscopes - 1].index++;
 		if (c == ',' || c == '=' || c == ':')
 			count_value(s);
+		if (strchr(" \t\r\n\f", c) == NULL)
+			s->assigned = c == '=' || c == ':';
 		if (s->p < s->end)
 			take(s, 1);
 	}
@@ -424,6 +469,9 @@ libconfig_text_release(struct libconfig_text *lt)
 		free(lt->strings[i]);
 	}
 	free(lt->strings);
+	for (i = 0; i < lt->nwrong; i++)
+		free(lt->wrong[i]);
+	free(lt->wrong);
 	free(lt->parts);
 	strbuf_release(&lt->text);
 	memset(lt, 0, sizeof(*lt));
@@ -444,6 +492,17 @@ next_string(const struct libconfig_text *lt, const char **p)
 	if (n >= lt->nstrings)
 		BUG("libconfig changed a string");
 	return lt->strings[n];
+}
+
+bool
+libconfig_text_wrong(const struct libconfig_text *lt, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < lt->nwrong; i++)
+		if (str_eq(lt->wrong[i], path))
+			return true;
+	return false;
 }
 
 char *

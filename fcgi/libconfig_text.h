@@ -25,12 +25,16 @@ struct libconfig_text {
 	size_t nparts;
 	char **strings;			/* by the number in their mark */
 	size_t nstrings;
+	char **wrong;			/* paths of values that were refused,
+					   of which libconfig gets a stand-in */
+	size_t nwrong;
 };
 
 /* 0; E_CONFIG: problems says why. Release out in both cases. */
 int libconfig_text_read(struct tree *t, const struct tree_source *src,
     const char *text, size_t len, struct libconfig_text *out);
 void libconfig_text_release(struct libconfig_text *lt);	/* wipes */
+bool libconfig_text_wrong(const struct libconfig_text *lt, const char *path);
 /*
  * The string that a value of libconfig stands for; the caller's to wipe and
  * free.

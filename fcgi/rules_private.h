@@ -9,6 +9,7 @@ struct rules {
 	struct tree *tree;
 	const struct node *root;
 	struct strbuf path;
+	size_t settled;		/* errors whose element is marked as wrong */
 };
 
 /* A problem with a key (or "") of the current path. */

@@ -81,6 +81,13 @@ read_identity(struct settings *s, const struct node *root)
 	}
 }
 
+static const char *
+place_of(struct arena *arena, const struct node *n)
+{
+	return n == NULL ? NULL : arena_printf(arena, "%s:%u",
+	    n->source->name, n->line);
+}
+
 static void
 read_ours(struct settings *s, const struct node *root)
 {
@@ -91,6 +98,9 @@ read_ours(struct settings *s, const struct node *root)
 		len--;
 	s->base_path = arena_strndup(s->arena, s->base_path, len);
 	read_identity(s, root);
+	s->ca_file_at = place_of(s->arena, node_get(ours, "caFile"));
+	s->socket_group_at = place_of(s->arena, node_get(ours,
+	    "socketGroup"));
 	/* A smaller pool gives streams no more than half of it. */
 	if (node_get(ours, "streams") == NULL && s->streams >= s->threads)
 		s->streams = SD_MAX(s->threads / 2, 1U);
@@ -127,15 +137,16 @@ settings_new(const struct node *root, struct secret *token)
 	return s;
 }
 
-int
-settings_load(const char *const *files, size_t n, struct settings **out,
-    struct problems *problems)
+/* With partial, what is right is given also where something is wrong. */
+static int
+load(const char *const *files, size_t n, bool partial,
+    struct settings **out, struct problems *problems)
 {
 	struct secret token = SECRET_INIT;
 	size_t errors = problems->nerrors;
 	struct node *root;
 	struct tree t;
-	bool complete;
+	bool complete, good;
 
 	*out = NULL;
 	tree_init(&t, problems);
@@ -144,12 +155,30 @@ settings_load(const char *const *files, size_t n, struct settings **out,
 	if (complete)
 		settings_rules(&t, root);
 	read_backstage_token(&t, root, &token);
-	if (problems->nerrors == errors)
+	tree_report_rest(&t);
+	good = problems->nerrors == errors;
+	if (!good && partial && complete)
+		node_prune(root);
+	if (good || (partial && complete))
 		*out = settings_new(root, &token);
 	secret_release(&token);
 	node_free(root);
 	tree_release(&t);
-	return *out != NULL ? 0 : E_CONFIG;
+	return good ? 0 : E_CONFIG;
+}
+
+int
+settings_load(const char *const *files, size_t n, struct settings **out,
+    struct problems *problems)
+{
+	return load(files, n, false, out, problems);
+}
+
+int
+settings_check(const char *const *files, size_t n, struct settings **out,
+    struct problems *problems)
+{
+	return load(files, n, true, out, problems);
 }
 
 static void

@@ -86,6 +86,7 @@ struct settings {
 	unsigned breaker_failures;
 	double breaker_probe;
 	const char *ca_file;
+	const char *ca_file_at, *socket_group_at;	/* file:line, or NULL */
 	int log_level;			/* enum log_level */
 	bool log_syslog;
 };
@@ -110,6 +111,12 @@ void problems_release(struct problems *p);
  * A cluster whose own entry cannot work (bad URL, CA) is no error here.
  */
 int settings_load(const char *const *files, size_t n, struct settings **out,
+    struct problems *problems);
+/*
+ * The same for those who look for errors: on E_CONFIG, *out may hold the part
+ * of the settings that is right. Nobody may be served by it.
+ */
+int settings_check(const char *const *files, size_t n, struct settings **out,
     struct problems *problems);
 void settings_free(struct settings *s);	/* NULL is fine */
 

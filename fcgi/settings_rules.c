@@ -6,6 +6,7 @@
 #include "files.h"
 #include "keys.h"
 #include "rules_private.h"
+#include "settings.h"
 #include "settings_rules.h"
 #include "suggest.h"
 #include "verify.h"
@@ -29,14 +30,19 @@ rule_each(struct rules *r, const struct node *object, const char *key,
     void (*rule)(struct rules *, const struct node *element))
 {
 	const struct node *list = node_get(object, key);
-	size_t len, i, inner;
+	const struct problems *p = r->tree->problems;
+	size_t len, i, inner, errors;
 
 	if (list == NULL || list->type != NODE_LIST)
 		return;
 	len = path_key(&r->path, key);
 	for (i = 0; i < list->n; i++) {
 		inner = path_index(&r->path, i);
+		errors = p->nerrors - r->settled;
 		rule(r, list->items[i]);
+		errors = p->nerrors - r->settled - errors;
+		list->items[i]->wrong = list->items[i]->wrong || errors > 0;
+		r->settled += errors;
 		path_cut(&r->path, inner);
 	}
 	path_cut(&r->path, len);
@@ -149,6 +155,7 @@ report_taken(struct rules *r, const struct name *n, unsigned line)
 	snprintf(what, sizeof(what), "the name '%.64s' is taken by the "
 	    "cluster at line %u; rename one of them", n->node->string, line);
 	rule_problem(r, false, n->node, "name", what);
+	r->settled++;		/* the locator itself is right */
 	path_cut(&r->path, len);
 }
 
@@ -242,14 +249,16 @@ rule_versions(struct rules *r, const struct node *kubernetes)
 		return;
 	len = path_key(&r->path, "apiVersionOverrides");
 	for (i = 0; i < map->n; i++) {
-		const struct node *m = map->items[i];
+		struct node *m = map->items[i];
 
 		inner = path_key(&r->path, m->key);
 		rule_known_type(r, m, m->key);
 		if (object_type_listed(kubernetes, m->key) &&
-		    (m->type != NODE_STRING || *m->string == '\0'))
+		    (m->type != NODE_STRING || *m->string == '\0')) {
 			rule_problem(r, false, m, "", "must be a string such "
 			    "as \"v1\"");
+			m->wrong = true;
+		}
 		path_cut(&r->path, inner);
 	}
 	path_cut(&r->path, len);

@@ -49,6 +49,40 @@ tree_problem(struct tree *t, bool warning, const struct node *at,
 	strbuf_release(&text);
 }
 
+void
+tree_strange(struct tree *t, bool warning, const struct node *at,
+    const char *path, const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < t->nsources && t->sources[i] != at->source; i++)
+		;
+	if (i < t->nsources &&
+	    ++t->sources[i]->strange[warning] > TREE_STRANGE_MAX)
+		t->problems->nerrors += !warning;
+	else
+		tree_problem(t, warning, at, path, "%s", what);
+}
+
+void
+tree_report_rest(struct tree *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->nsources; i++)
+		for (k = 0; k < ARRAY_LEN(t->sources[i]->strange); k++) {
+			size_t n = t->sources[i]->strange[k];
+
+			if (n <= TREE_STRANGE_MAX)
+				continue;
+			t->problems->nerrors -= k == 0;	/* counts as one */
+			problems_add(t->problems, k == 1, "%s: and %zu more "
+			    "of the kind; are these settings?",
+			    t->sources[i]->name, n - TREE_STRANGE_MAX);
+			t->sources[i]->strange[k] = 0;
+		}
+}
+
 struct node *
 node_new(struct tree *t, const struct tree_source *src, unsigned line,
     enum node_type type)
@@ -189,6 +223,18 @@ node_remove(struct node *parent, size_t i)
 	node_free(parent->items[i]);
 	memmove(&parent->items[i], &parent->items[i + 1],
 	    (--parent->n - i) * sizeof(*parent->items));
+}
+
+void
+node_prune(struct node *n)
+{
+	size_t i = 0;
+
+	while (i < n->n)
+		if (n->items[i]->wrong)
+			node_remove(n, i);
+		else
+			node_prune(n->items[i++]);
 }
 
 struct node *

@@ -24,11 +24,13 @@ struct problems;
 #define TREE_DEPTH_MAX 32
 #define TREE_INCLUDES_MAX 8	/* files that include files */
 #define TREE_PATH_MAX 1024
+#define TREE_STRANGE_MAX 20	/* lines about a file that is no settings */
 
 struct tree_source {
 	char *name;		/* as it was asked for */
 	char *dir;		/* absolute: relative paths start here */
 	bool yaml;
+	size_t strange[2];	/* see tree_strange: errors, warnings */
 };
 
 enum node_type { NODE_NULL, NODE_BOOL, NODE_INTEGER, NODE_NUMBER, NODE_STRING,
@@ -45,6 +47,7 @@ struct node {
 		double number;
 		char *string;	/* holds no NUL */
 	};
+	bool wrong;		/* said so: node_prune removes it */
 	bool final;		/* string: a ${NAME} in it means just that */
 	bool outside;		/* string: from the environment or a file of
 				   its own; not to be shown */
@@ -104,12 +107,22 @@ void node_remove(struct node *parent, size_t i);
 struct node *node_copy(struct tree *t, const struct node *n);
 /* over laid over base: objects merge, all else is replaced. Takes both. */
 struct node *node_merge(struct node *base, struct node *over);
+/* Remove whatever is marked as wrong, to go on with the rest. */
+void node_prune(struct node *n);
 struct json_object *node_to_json(const struct node *n);
 const char *node_type_name(const struct node *n);	/* "a list" */
 
 /* "file:line: path: what, what to do". path "" names no key. */
 void tree_problem(struct tree *t, bool warning, const struct node *at,
     const char *path, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/*
+ * The same for what is no settings at all (syntax, unknown keys), where one
+ * wrong file could give a message for each of its lines: of those, only the
+ * first of each file are shown, and tree_report_rest says how many more.
+ */
+void tree_strange(struct tree *t, bool warning, const struct node *at,
+    const char *path, const char *what);
+void tree_report_rest(struct tree *t);
 
 /* Key paths, grown and cut back on the way through a tree. */
 #define PATH_INIT STRBUF_INIT(TREE_PATH_MAX)

@@ -44,6 +44,7 @@ __lsan_default_options(void)
 struct reader {
 	struct tree *tree;
 	const struct libconfig_text *text;
+	struct strbuf path;
 };
 
 static struct node *read_setting(struct reader *r, config_setting_t *cs);
@@ -60,13 +61,18 @@ read_members(struct reader *r, config_setting_t *cs, struct node *n)
 {
 	int i, len = config_setting_length(cs);
 	struct node *child;
+	size_t outer;
 
 	for (i = 0; i < len; i++) {
 		config_setting_t *member = config_setting_get_elem(cs,
 		    (unsigned)i);
 		const char *name = config_setting_name(member);
 
-		if ((child = read_setting(r, member)) == NULL)
+		outer = name != NULL ? path_key(&r->path, name) :
+		    path_index(&r->path, (size_t)i);
+		child = read_setting(r, member);
+		path_cut(&r->path, outer);
+		if (child == NULL)
 			return false;
 		if (name != NULL)
 			node_add(n, name, child);
@@ -111,16 +117,16 @@ new_node(struct reader *r, config_setting_t *cs)
 
 /* A string may be any bytes in libconfig; ours are text. */
 static void
-check_text(struct reader *r, const config_setting_t *cs, const struct node *n)
+check_text(struct reader *r, struct node *n)
 {
 	const char *p = n->string, *end = p + strlen(p);
-	const char *name = config_setting_name(cs);
 	size_t len;
 
 	for (; p < end; p += len)
 		if ((len = jsonscan_utf8(p, (size_t)(end - p))) == 0) {
-			tree_problem(r->tree, false, n, name ? name : "",
+			tree_strange(r->tree, false, n, r->path.buf,
 			    "not UTF-8 text");
+			n->wrong = true;
 			return;
 		}
 }
@@ -135,7 +141,9 @@ read_setting(struct reader *r, config_setting_t *cs)
 		return NULL;
 	libconfig_text_place(r->text, config_setting_source_line(cs), n);
 	if (n->type == NODE_STRING)
-		check_text(r, cs, n);
+		check_text(r, n);
+	if (r->text->nwrong > 0 && libconfig_text_wrong(r->text, r->path.buf))
+		n->wrong = true;
 	if (config_setting_is_aggregate(cs) && !read_members(r, cs, n)) {
 		node_free(n);
 		return NULL;
@@ -148,10 +156,12 @@ report_syntax(struct tree *t, const struct libconfig_text *text,
     const config_t *config)
 {
 	struct node at = { .line = 0 };
+	char what[256];
 
 	libconfig_text_place(text, (unsigned)config_error_line(config), &at);
-	tree_problem(t, false, &at, "", "%s here or just before; is a ; , = "
+	snprintf(what, sizeof(what), "%s here or just before; is a ; , = "
 	    "or quote missing?", config_error_text(config));
+	tree_strange(t, false, &at, "", what);
 }
 
 struct node *
@@ -159,7 +169,7 @@ tree_parse_libconfig(struct tree *t, const struct tree_source *src, char *text,
     size_t len)
 {
 	struct libconfig_text whole;
-	struct reader r = { .tree = t, .text = &whole };
+	struct reader r = { .tree = t, .text = &whole, .path = PATH_INIT };
 	struct node *root = NULL;
 	config_t config;
 
@@ -172,6 +182,7 @@ tree_parse_libconfig(struct tree *t, const struct tree_source *src, char *text,
 		report_syntax(t, &whole, &config);
  out:
 	config_destroy(&config);
+	strbuf_release(&r.path);
 	libconfig_text_release(&whole);
 	return root;
 }

@@ -39,7 +39,7 @@ complain(struct reader *r, const yaml_mark_t *mark, const char *what)
 	struct node at = { .source = r->source,
 	    .line = (unsigned)mark->line + 1 };
 
-	tree_problem(r->tree, false, &at, r->path.buf, "%s", what);
+	tree_strange(r->tree, false, &at, r->path.buf, what);
 }
 
 static void

@@ -3,6 +3,7 @@
 #include "base.h"
 
 #include "keys.h"
+#include "settings.h"
 #include "suggest.h"
 #include "verify_value.h"
 
@@ -11,6 +12,13 @@
 
 static void verify_node(struct verify *v, struct node *n,
     const struct key *key);
+
+/* Errors that make what is around them wrong too. */
+static size_t
+errors_of(const struct verify *v)
+{
+	return v->tree->problems->nerrors + v->silent - v->settled;
+}
 
 /* An app-config may hold what others read; libconfig files are ours alone. */
 static bool
@@ -32,16 +40,18 @@ report_unknown(struct verify *v, const struct node *m,
 	bool warning = m->source->yaml && !(object->flags & KEY_STRICT);
 	const char *ignored = warning ? ", ignored" : "";
 	const char *better;
+	char what[TREE_PATH_MAX];
 
 	if (is_others(m, object))
 		return;
 	better = keys_suggest(object->keys, m->key, type, &path);
 	if (better != NULL)
-		verify_problem(v, warning, m, "unknown key%s; did you mean "
+		snprintf(what, sizeof(what), "unknown key%s; did you mean "
 		    "'%s'?", ignored, better);
 	else
-		verify_problem(v, warning, m, "unknown key%s; 'stagedoor "
+		snprintf(what, sizeof(what), "unknown key%s; 'stagedoor "
 		    "check --keys' lists all", ignored);
+	tree_strange(v->tree, warning, m, v->path.buf, what);
 	strbuf_release(&path);
 }
 
@@ -127,23 +137,27 @@ verify_object(struct verify *v, struct node *object, const struct key *key)
 		report_missing(v, object, key->keys, type);
 }
 
+/* An element with an error is wrong as a whole; the others are not. */
 static void
 verify_list(struct verify *v, struct node *list, const struct key *key)
 {
-	size_t i, len;
+	size_t i, len, errors;
 
 	for (i = 0; i < list->n; i++) {
 		len = path_index(&v->path, i);
+		errors = errors_of(v);
 		if (list->items[i]->type == NODE_OBJECT)
 			verify_object(v, list->items[i], key);
 		else
 			verify_wrong_type(v, list->items[i], "an object");
+		list->items[i]->wrong = errors_of(v) > errors;
+		v->settled += errors_of(v) - errors;
 		path_cut(&v->path, len);
 	}
 }
 
 static void
-verify_node(struct verify *v, struct node *n, const struct key *key)
+verify_shape(struct verify *v, struct node *n, const struct key *key)
 {
 	if (key->flags & KEY_LATER)
 		verify_problem(v, true, n, "not built in yet: this has no "
@@ -162,6 +176,21 @@ verify_node(struct verify *v, struct node *n, const struct key *key)
 	} else {
 		verify_value(v, n, key);
 	}
+}
+
+static void
+verify_node(struct verify *v, struct node *n, const struct key *key)
+{
+	bool object = key->type == KEY_OBJECT && n->type == NODE_OBJECT;
+	size_t errors = errors_of(v);
+
+	if (n->wrong) {
+		v->silent++;
+		return;
+	}
+	verify_shape(v, n, key);
+	/* Of an object, its members are marked. */
+	n->wrong = !object && errors_of(v) > errors;
 }
 
 void

@@ -11,6 +11,8 @@ struct verify {
 	struct tree *tree;
 	struct strbuf path;
 	unsigned flags;
+	size_t silent;		/* wrong values that were reported before */
+	size_t settled;		/* errors whose element is marked as wrong */
 };
 
 /* Everything but KEY_OBJECT and KEY_LIST. */

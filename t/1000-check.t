@@ -102,9 +102,100 @@ is_deeply [sort split /\n/, $run->{err}], [sort(
 	. "'aks'?",
     "bad.conf:5: $at.name: the name 'one' is taken by the cluster at line "
 	. '4; rename one of them',
-    'stagedoor: 7 errors',
+    "bad.conf:4: cluster 'one' cannot work: url 'u' is not an http or https "
+	. 'URL',
+    'stagedoor: 8 errors',
 )], 'every error, with file, line, key and what to do';
 is $run->{out}, '', 'and no word of success';
+
+# Clusters that cannot work are found also where other things are wrong.
+$run = check([file('both.conf', <<'EOF')]);
+kubernetes = {
+	serviceLocatorMethod = { type = "multiTenant"; };
+	clusterLocatorMethods = ( { type = "config"; clusters = (
+		{ name = "url"; url = "not a url"; authProvider = "aks"; },
+		{ name = "ca"; url = "https://127.0.0.1:1";
+		  authProvider = "aks"; caData = "@@@"; },
+		{ name = "token"; url = "https://127.0.0.1:1";
+		  authProvider = "serviceAccount";
+		  serviceAccountTokenFile = "none.token"; },
+		{ name = "good"; url = "https://127.0.0.1:1";
+		  authProvider = "aks"; timeout = 99999999999;
+		  skipTLSVerify = true; },
+		{ url = "also not one"; authProvider = "aks"; },
+		5
+	); } );
+};
+stagedoor = {
+	threads = 99999999999; streams = "x";
+	caFile = "/nonexistent"; socketGroup = "nosuchgroup";
+};
+EOF
+is $run->{code}, 2, 'errors of every kind give 2';
+$at = 'kubernetes.clusterLocatorMethods[0].clusters';
+my $wide = 'a number past 2147483647 needs the suffix L: 99999999999L';
+is_deeply [sort split /\n/, $run->{err}], [sort(
+    "both.conf:4: cluster 'url' cannot work: url 'not a url' is not an http "
+	. 'or https URL',
+    "both.conf:5: cluster 'ca' cannot work: caData is not base64",
+    "both.conf:7: cluster 'token' cannot work: its serviceAccountTokenFile "
+	. "cannot be read or is empty: cannot read 'none.token': No such "
+	. 'file or directory',
+    "both.conf:11: $at\[3].timeout: $wide",
+    "both.conf:13: $at\[4].name: this key is missing; add it: "
+	. 'unique in its list',
+    "both.conf:14: $at\[5]: must be an object, and is a number",
+    "both.conf:18: stagedoor.threads: $wide",
+    'both.conf:18: stagedoor.streams: must be a whole number, and is a '
+	. 'string',
+    "both.conf:19: stagedoor.caFile: cannot read '/nonexistent': No such "
+	. 'file or directory',
+    "both.conf:19: stagedoor.socketGroup: there is no group 'nosuchgroup'",
+    'stagedoor: 10 errors',
+)], 'and all are said in one run';
+
+# --- What only this machine lacks -------------------------------------------
+
+file('empty.pem', "no certificate\n");
+for (['caFile = "/nonexistent"', qr{cannot read '/nonexistent'}],
+    ['caFile = "empty.pem"', qr/'empty\.pem' holds no PEM certificate/],
+    ['socketGroup = "nosuchgroup"', qr/there is no group 'nosuchgroup'/]) {
+	my ($text, $why) = @$_;
+	my ($key) = $text =~ /^(\w+)/;
+	$run = check([file('serve.conf', "$clusters\nstagedoor = {\n\n\t"
+	    . "$text; listen = \"unix:$dir/none.sock\"; };\n")]);
+	is $run->{code}, 2, "$text gives 2";
+	like $run->{err}, qr/^serve\.conf:13: stagedoor\.$key: $why/m,
+	    'with file, line and key';
+	is $run->{out}, '', 'and no word of success';
+}
+$run = check([file('tcp.conf', "$clusters\nstagedoor = { socketGroup = "
+    . '"nosuchgroup"; listen = "127.0.0.1:1"; };')]);
+is $run->{code}, 0, 'a group that is not used need not exist';
+
+# --- Files that are no settings ---------------------------------------------
+
+file('users', join '', map {
+    "user$_:x:$_:99999999999:Some Body:/home:/bin\n" } 1 .. 100);
+for ('users', 'include.conf') {
+	file('include.conf', qq(\@include "users"\n));
+	$run = check(["$dir/$_"]);
+	is $run->{err}, 'users:1: user1: syntax error: no value such as 5, '
+	    . qq(true or "text"\nstagedoor: 1 error\n),
+	    "$_: nothing of what stands there";
+}
+for (['twice.conf', "a = 99999999999;\n" x 100],
+    ['sections.conf', join '', map { "key$_ = 1;\n" } 1 .. 100],
+    ['sections.yaml', "stagedoor:\n"
+    . join '', map { "  key$_: 1\n" } 1 .. 100]) {
+	my ($name, $text) = @$_;
+	$run = check([file($name, $text)]);
+	my @said = split /\n/, $run->{err};
+	cmp_ok scalar(@said), '<=', 23, "$name: few lines are said of it";
+	ok((grep { /: and \d+ more of the kind; are these settings\?$/ }
+	    @said), 'and how many more there are');
+	is $run->{code}, $name =~ /yaml/ ? 0 : 2, 'and the code';
+}
 
 # --- Layers -----------------------------------------------------------------
 

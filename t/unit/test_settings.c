@@ -291,11 +291,13 @@ files_of_their_own(void **state UNUSED)
 	/* It costs its own cluster, not the start. */
 	rig_accepts("a.conf",
 	    CONF_CLUSTER("serviceAccountTokenFile = \"no\";"));
-	assert_non_null(strstr(rig_cluster(0)->broken, "/no': No such file"));
+	assert_non_null(strstr(rig_cluster(0)->broken_detail,
+	    "/no': No such file"));
 	rig_file(1, "empty", "\n");
 	rig_accepts("a.conf",
 	    CONF_CLUSTER("serviceAccountTokenFile = \"empty\";"));
-	assert_non_null(strstr(rig_cluster(0)->broken, "/empty' is empty"));
+	assert_non_null(strstr(rig_cluster(0)->broken, "is empty"));
+	assert_non_null(strstr(rig_cluster(0)->broken_detail, "/empty"));
 	assert_int_equal(rig_load("a.conf", "stagedoor = { backstage = { "
 	    "tokenFile = \"no\"; }; };"), E_CONFIG);
 	assert_int_equal(rig.problems.nerrors, 1);

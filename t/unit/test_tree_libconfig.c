@@ -37,11 +37,11 @@ wide_numbers(void **state UNUSED)
 	    "f:2: a.c: a number past 2147483647 needs the suffix L: "
 	    "5000000000L");
 	fails("a = 2147483648;", "f:1: a: a number past "
-	    "2147483647 needs the suffix L: 5000000000L");
+	    "2147483647 needs the suffix L: 2147483648L");
 	fails("a = -2147483649;", "f:1: a: a number "
-	    "past 2147483647 needs the suffix L: 5000000000L");
+	    "past 2147483647 needs the suffix L: -2147483649L");
 	fails("a = 0xFFFFFFFF;", "f:1: a: a number past "
-	    "2147483647 needs the suffix L: 5000000000L");
+	    "2147483647 needs the suffix L: 0xFFFFFFFFL");
 	fails("a = 9223372036854775808L;",
 	    "f:1: a: this number is too large");
 	fails("a = 99999999999999999999999999999999999;",
@@ -49,6 +49,35 @@ wide_numbers(void **state UNUSED)
 	/* Digits elsewhere are no numbers. */
 	gives("a5000000000 = \"5000000000\"; // "
 	    "5000000000\n", "{\"a5000000000\":\"5000000000\"}");
+}
+
+/* The rest of the file is read; what is wrong is marked. */
+static void
+wide_numbers_stop_nothing(void **state UNUSED)
+{
+	const char *text = "a = { b = 99999999999; c = [1, 99999999999];\n"
+	    "d = ((1, {e = 99999999999999999999L;}, 2)); f = 5;\n"
+	    "g = \"x\\x00y\"; };";
+	const struct node *a, *list;
+
+	parse_bytes(text, strlen(text));
+	assert_int_equal(problems.nerrors, 4);
+	assert_string_equal(problems.items[0].text, "f:1: a.b: a number past "
+	    "2147483647 needs the suffix L: 99999999999L");
+	assert_string_equal(problems.items[2].text, "f:2: a.d[0][1].e: this "
+	    "number is too large");
+	assert_non_null(root);
+	a = node_get(root, "a");
+	assert_true(node_get(a, "b")->wrong && node_get(a, "c")->wrong &&
+	    node_get(a, "g")->wrong);
+	assert_false(a->wrong || node_get(a, "f")->wrong);
+	list = node_get(a, "d")->items[0];
+	assert_true(node_get(list->items[1], "e")->wrong);
+	assert_false(list->items[0]->wrong || list->items[2]->wrong);
+	forget();
+	/* What is not only digits may be a part of a secret. */
+	fails("a = 99999999999abcd;", "f:1: a: a number past 2147483647 needs "
+	    "the suffix L");
 }
 
 static void
@@ -97,6 +126,8 @@ refuses(void **state UNUSED)
 	fails("a = 1;\nb = \"x\n\n", "f:2: a string begins here that does "
 	    "not end");
 	fails("a = /* x", text);
+	fails("a: x: 5: 99999999999\na: 1", "f:1: a: syntax error: no value "
+	    "such as 5, true or \"text\"");
 	snprintf(text, sizeof(text), "f:1: %s", missing);
 	fails("} a = 1;", text);
 	fails("a = \"admin\\x00evil\";", "f:1: a: a NUL "
@@ -135,6 +166,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values),
 		cmocka_unit_test(wide_numbers),
+		cmocka_unit_test(wide_numbers_stop_nothing),
 		cmocka_unit_test(duplicates_are_all_named),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(refuses),

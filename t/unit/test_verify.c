@@ -3,6 +3,7 @@
 #include "base.h"
 
 #include "settings_rig.h"
+#include "tree.h"
 
 static void
 unknown_keys(void **state UNUSED)
@@ -249,15 +250,33 @@ too_many_problems_are_cut(void **state UNUSED)
 	struct strbuf sb = STRBUF_INIT(65536);
 	size_t i;
 
-	strbuf_addstr(&sb, "stagedoor = {\n");
-	for (i = 0; i < 1000; i++)
-		strbuf_addf(&sb, "zzzzzzzz%zu = 1;\n", i);
-	strbuf_addstr(&sb, "};\n");
+	strbuf_addstr(&sb, "kubernetes = { clusterLocatorMethods = (0");
+	for (i = 1; i < 1000; i++)
+		strbuf_addstr(&sb, ", 0");
+	strbuf_addstr(&sb, "); serviceLocatorMethod = { type = "
+	    "\"multiTenant\"; }; };\n");
 	assert_int_equal(rig_load("a.conf", sb.buf), E_CONFIG);
 	assert_int_equal(rig.problems.nerrors, 1000);
 	assert_int_equal(rig.problems.n, 201);
 	assert_string_equal(rig.problems.items[200].text,
 	    "there is more, which is not shown");
+	strbuf_release(&sb);
+}
+
+/* A file that is no settings says more about itself than anyone wants. */
+static void
+unknown_keys_are_cut(void **state UNUSED)
+{
+	struct strbuf sb = STRBUF_INIT(65536);
+	size_t i;
+
+	for (i = 0; i < 1000; i++)
+		strbuf_addf(&sb, "zzzzzzzz%zu = 1;\n", i);
+	assert_int_equal(rig_load("a.conf", sb.buf), E_CONFIG);
+	assert_int_equal(rig.problems.nerrors, 1000);
+	assert_int_equal(rig.problems.n, TREE_STRANGE_MAX + 2);
+	assert_non_null(strstr(rig.problems.items[TREE_STRANGE_MAX + 1].text,
+	    "a.conf: and 980 more of the kind; are these settings?"));
 	strbuf_release(&sb);
 }
 
@@ -295,6 +314,7 @@ main(void)
 		RIG_TEST(all_errors_in_one_run),
 		RIG_TEST(a_broken_file_hides_little),
 		RIG_TEST(too_many_problems_are_cut),
+		RIG_TEST(unknown_keys_are_cut),
 		RIG_TEST(what_comes_later_says_so),
 	};
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What serve needs of the machine before it starts, so that check can say the
+ * same beforehand. 0, or E_CONFIG: problems says why, with file, line and key.
+ */
+#ifndef STAGEDOOR_SERVE_CHECKS_H
+#define STAGEDOOR_SERVE_CHECKS_H
+
+struct problems;
+struct settings;
+
+/* stagedoor.caFile can be read, and holds certificates. */
+int serve_check_roots(const struct settings *s, struct problems *problems);
+/* stagedoor.socketGroup exists, if stagedoor.listen names a Unix socket. */
+int serve_check_group(const struct settings *s, struct problems *problems);
+/* Both. */
+int serve_check(const struct settings *s, struct problems *problems);
+
+#endif
