@@ -123,6 +123,8 @@ kubernetes = {
 		  authProvider = "aks"; timeout = 99999999999;
 		  skipTLSVerify = true; },
 		{ url = "also not one"; authProvider = "aks"; },
+		{ name = 99999999999; url = "not a url";
+		  authProvider = "aks"; },
 		5
 	); } );
 };
@@ -144,14 +146,15 @@ is_deeply [sort split /\n/, $run->{err}], [sort(
     "both.conf:11: $at\[3].timeout: $wide",
     "both.conf:13: $at\[4].name: this key is missing; add it: "
 	. 'unique in its list',
-    "both.conf:14: $at\[5]: must be an object, and is a number",
-    "both.conf:18: stagedoor.threads: $wide",
-    'both.conf:18: stagedoor.streams: must be a whole number, and is a '
+    "both.conf:14: $at\[5].name: $wide",
+    "both.conf:16: $at\[6]: must be an object, and is a number",
+    "both.conf:20: stagedoor.threads: $wide",
+    'both.conf:20: stagedoor.streams: must be a whole number, and is a '
 	. 'string',
-    "both.conf:19: stagedoor.caFile: cannot read '/nonexistent': No such "
+    "both.conf:21: stagedoor.caFile: cannot read '/nonexistent': No such "
 	. 'file or directory',
-    "both.conf:19: stagedoor.socketGroup: there is no group 'nosuchgroup'",
-    'stagedoor: 10 errors',
+    "both.conf:21: stagedoor.socketGroup: there is no group 'nosuchgroup'",
+    'stagedoor: 11 errors',
 )], 'and all are said in one run';
 
 # --- What only this machine lacks -------------------------------------------

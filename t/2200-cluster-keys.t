@@ -52,7 +52,8 @@ sub got {
 
 # --- GET /clusters ----------------------------------------------------------
 
-my %list = map { $_->{name} => $_ } @{body_of(get($pool, '/clusters'))->{items}};
+my %list = map { $_->{name} => $_ }
+    @{body_of(get($pool, '/clusters'))->{items}};
 is_deeply $list{plain}, { name => 'plain', authProvider => 'oidc',
     oidcTokenProvider => 'okta' }, 'a cluster is shown as what it is';
 is_deeply $list{shown}, { name => 'shown', authProvider => 'google' },
