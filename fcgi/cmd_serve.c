@@ -20,6 +20,7 @@
 #include "log.h"
 #include "pool.h"
 #include "runtime.h"
+#include "serve_checks.h"
 #include "settings.h"
 #include "transport.h"
 
@@ -113,6 +114,10 @@ load_settings(struct serve *sv)
 	struct settings *s = NULL;
 
 	settings_load(sv->files, sv->nfiles, &s, &problems);
+	if (s != NULL && serve_check_roots(s, &problems) != 0) {
+		settings_free(s);
+		s = NULL;
+	}
 	if (s != NULL)
 		log_init((enum log_level)s->log_level, s->log_syslog);
 	log_problems(&problems);
