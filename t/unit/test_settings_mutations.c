@@ -7,7 +7,10 @@
  */
 #include "base.h"
 
+#include "runtime.h"
+#include "serve_checks.h"
 #include "settings_rig.h"
+#include "transport.h"
 
 #define TRIES 3000
 
@@ -84,6 +87,25 @@ mutate_once(struct strbuf *sb)
 	*sb = out;
 }
 
+/* What is left of wrong settings must do to make clusters of. */
+static void
+look_for_more(const char *file)
+{
+	struct transport *t = transport_new(
+	    &(struct transport_options){ .threads = 1 });
+	struct runtime *rt;
+
+	settings_check(&file, 1, &rig.s, &rig.problems);
+	if (rig.s != NULL) {
+		rt = runtime_new(rig.s, t, &rig.problems);
+		serve_check(rig.s, &rig.problems);
+		rig.s = NULL;	/* the runtime has it */
+		runtime_put(rt);
+	}
+	transport_free(t);
+	rig_reset();
+}
+
 static void
 mutations(void **state UNUSED)
 {
@@ -111,6 +133,7 @@ mutations(void **state UNUSED)
 		assert_int_equal(r == 0, rig.problems.nerrors == 0);
 		good += r == 0;
 		rig_reset();
+		look_for_more(file);
 		settings_import(&file, 1, &out, &rig.problems);
 		strbuf_release(&sb);
 		strbuf_release(&out);
