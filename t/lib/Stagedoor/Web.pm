@@ -17,6 +17,7 @@ use warnings;
 use parent 'Stagedoor::HTTP';
 
 use File::Copy qw(copy);
+use IO::Socket::UNIX;
 use Stagedoor::Nginx;
 use Stagedoor::Process;
 use Stagedoor::TLS qw(slurp);
@@ -179,10 +180,12 @@ sub fcgiwrap {
 	my ($class, %opt) = @_;
 	my $nginx = program('nginx');
 	my $socket = tempdir() . '/fcgiwrap.sock';
-	my $wrap = Stagedoor::Process->start(name => 'fcgiwrap', group => 1,
-	    command => [
-		program('fcgiwrap'), '-f', '-c', 4, '-s', "unix:$socket"]);
-	wait_for(sub { -S $socket }, 10, 'fcgiwrap');
+	# Four of them on one socket, each a process that ends with the test.
+	my $listener = IO::Socket::UNIX->new(Local => $socket, Listen => 64)
+	    or die "$socket: $!";
+	Stagedoor::Process->start(name => 'fcgiwrap', stdin => $listener,
+	    command => [program('fcgiwrap'), '-f']) for 1 .. 4;
+	close $listener;
 	my $dir = _folder('fcgiwrap', %opt, fcgiwrap => $socket,
 	    socket => '/nonexistent');
 	my $port = free_port();
@@ -195,10 +198,8 @@ sub fcgiwrap {
 		include stagedoor/stagedoor-fcgiwrap.conf;
 	}
 END
-	my $self = $class->_start('nginx', $dir, $port, $nginx, '-p', $dir,
+	return $class->_start('nginx', $dir, $port, $nginx, '-p', $dir,
 	    '-c', "$dir/nginx.conf", '-g', Stagedoor::Nginx::_globals($dir));
-	$self->{wrap} = $wrap;
-	return $self;
 }
 
 sub port { return $_[0]{port} }
