@@ -26,6 +26,16 @@ struct string_list {
 	size_t n;
 };
 
+/* The `impersonate` settings: templates, see impersonate.h. */
+struct impersonation {
+	bool on;
+	const char *user, *uid;		/* uid NULL: none */
+	struct string_list groups;
+	struct pair *extra;
+	size_t nextra;
+	const char *user_prefix, *group_prefix;		/* or NULL */
+};
+
 struct cluster {
 	const char *name;
 	const char *title;		/* NULL if not set; so below */
@@ -50,6 +60,7 @@ struct cluster {
 	struct string_list allow;	/* n == 0: everyone */
 	bool guests;
 	bool read_only;
+	struct impersonation impersonate;
 	const char *where;		/* file:line, for messages */
 
 	/* Filled by cluster_prepare. */

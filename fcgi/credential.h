@@ -23,6 +23,9 @@ struct credential {
 	struct secret value;
 	struct secret certificate, key;
 	int64_t expires;	/* wall ms; 0: not known */
+	/* Whom it acts for in this request: header lines, NULL at the end,
+	   which go wherever it goes; borrowed. NULL: for itself. */
+	const char *const *acting;
 };
 
 #define CREDENTIAL_INIT { .kind = CREDENTIAL_NONE }

@@ -232,6 +232,15 @@ check_template(const char *value)
 }
 
 const char *
+check_template_one(const char *value)
+{
+	if (strstr(value, "{groups}") != NULL)
+		return "{groups} may be many, and this is one: it has its "
+		    "place in groups and extra";
+	return check_template(value);
+}
+
+const char *
 check_action(const char *value)
 {
 	static const char *const words[] = { "create", "read", "update",

@@ -86,7 +86,6 @@ const struct key keys_cluster[] = {
 	  .text = "whether nameless visitors may" },
 	{ "readOnly", KEY_BOOL, .fallback = "false", INTO(cluster, read_only),
 	  .text = "/proxy lets only GET, HEAD and OPTIONS pass" },
-	/* Not built in yet; settings_clusters.c refuses the cluster. */
 	{ "impersonate", KEY_OBJECT, .keys = keys_impersonate,
 	  .text = "the server's credential carries the user along" },
 	{ "exec", KEY_OBJECT, KEY_LATER, .keys = keys_exec,

@@ -2,6 +2,7 @@
 /* Keys that are ours: the stagedoor section, and parts of clusters. */
 #include "base.h"
 
+#include "cluster.h"
 #include "keys.h"
 #include "settings.h"
 
@@ -37,17 +38,24 @@ const struct key keys_exec[] = {
 	{ .name = NULL }
 };
 
+#define IMPERSONATE(f) INTO(cluster, impersonate.f)
+
 const struct key keys_impersonate[] = {
-	{ "user", KEY_STRING, .check = check_template,
+	{ "user", KEY_STRING, .fallback = "{user}",
+	  .check = check_template_one, IMPERSONATE(user),
 	  .text = "user to act as; {user} {name} {namespace} {email}" },
 	{ "groups", KEY_STRINGS, KEY_ONE_OK, .check = check_template,
-	  .text = "groups to act in; {groups} stands for all of the user's" },
-	{ "uid", KEY_STRING, .check = check_template, .text = "uid to act as" },
+	  IMPERSONATE(groups),
+	  .text = "groups to act in; with {groups} one for each of the "
+		  "user's" },
+	{ "uid", KEY_STRING, .check = check_template_one, IMPERSONATE(uid),
+	  .text = "uid to act as" },
 	{ "extra", KEY_MAP, .check = check_template,
-	  .text = "further attributes" },
-	{ "userPrefix", KEY_STRING, .check = check_template,
-	  .text = "put before the user" },
-	{ "groupPrefix", KEY_STRING, .check = check_template,
+	  .text = "further attributes; with {groups} one value for each" },
+	{ "userPrefix", KEY_STRING, KEY_EMPTY_OK, .check = check_template_one,
+	  IMPERSONATE(user_prefix), .text = "put before the user" },
+	{ "groupPrefix", KEY_STRING, KEY_EMPTY_OK,
+	  .check = check_template_one, IMPERSONATE(group_prefix),
 	  .text = "put before each group" },
 	{ .name = NULL }
 };

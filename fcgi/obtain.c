@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "files.h"
+#include "impersonate.h"
 #include "log.h"
 #include "obtain.h"
 #include "request.h"
@@ -159,6 +160,16 @@ obtain_address(const struct request *req, const struct cluster *cluster,
 	return r;
 }
 
+int
+access_act(const struct request *req, const struct cluster *cluster,
+    struct access *a, struct err *err)
+{
+	if (!cluster->impersonate.on || a->cred.from_client)
+		return 0;
+	return impersonate_lines(cluster, &req->who, req->arena,
+	    &a->cred.acting, err);
+}
+
 enum provider_verdict
 obtain_access(const struct request *req, const struct cluster *cluster,
     const struct client_tokens *tokens, struct access *out, struct err *err)
@@ -175,6 +186,8 @@ obtain_access(const struct request *req, const struct cluster *cluster,
 	else
 		v = cluster->provider->obtain(cluster->provider_state, &call,
 		    &out->cred, err);
+	if (v == PROVIDER_OK && access_act(req, cluster, out, err) != 0)
+		v = PROVIDER_REFUSED;
 	if (v != PROVIDER_OK)
 		access_release(out);
 	if (v != PROVIDER_OK && err->detail[0] != '\0')

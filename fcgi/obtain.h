@@ -40,6 +40,13 @@ enum provider_verdict obtain_access(const struct request *req,
  */
 int obtain_address(const struct request *req, const struct cluster *cluster,
     struct access *out, struct err *err);
+/*
+ * Let the credential act for who asks, if the cluster's settings want that;
+ * not if the client brought it. For credentials that obtain_access did not
+ * give. 0 or E_DENIED.
+ */
+int access_act(const struct request *req, const struct cluster *cluster,
+    struct access *a, struct err *err);
 void access_release(struct access *a);
 
 /* A runtime's memory of located addresses. */

@@ -171,6 +171,20 @@ auth_from_headers(const struct request *req)
 	return auth;
 }
 
+/*
+ * What the client did not bring may be ours after all: kubectl proxy's, or
+ * that of something else before the cluster.
+ */
+static enum provider_verdict
+act_or_refuse(const struct request *req, const struct cluster *cluster,
+    struct access *out, struct err *err)
+{
+	if (access_act(req, cluster, out, err) == 0)
+		return PROVIDER_OK;
+	access_release(out);
+	return PROVIDER_REFUSED;
+}
+
 /* A whole Authorization value that the client brought, even an empty one. */
 static enum provider_verdict
 use_verbatim(const struct request *req, const struct cluster *cluster,
@@ -196,7 +210,7 @@ use_verbatim(const struct request *req, const struct cluster *cluster,
 	out->cred.from_client = *value != '\0' &&
 	    !(cluster->provider->flags & PROVIDER_ADDS_OWN);
 	secret_set(&out->cred.value, value, strlen(value));
-	return PROVIDER_OK;
+	return act_or_refuse(req, cluster, out, err);
 }
 
 /* aks without a token: as Backstage, ask the cluster, which answers 401. */
@@ -207,7 +221,7 @@ use_none(const struct request *req, const struct cluster *cluster,
 	if (obtain_address(req, cluster, out, err) != 0)
 		return PROVIDER_FAILED;
 	out->cred.kind = CREDENTIAL_ANONYMOUS;
-	return PROVIDER_OK;
+	return act_or_refuse(req, cluster, out, err);
 }
 
 enum provider_verdict

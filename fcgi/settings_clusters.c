@@ -86,6 +86,23 @@ read_token_file(struct arena *arena, const char *path, struct cluster *c)
 	c->broken_detail = arena_strdup(arena, err.code ? err.text : path);
 }
 
+/* Single values came by the table. */
+static void
+read_impersonate(struct arena *arena, const struct node *n, struct cluster *c)
+{
+	const struct node *map = node_get(n, "extra");
+	struct impersonation *im = &c->impersonate;
+	size_t i;
+
+	im->on = n != NULL;
+	im->extra = read_room(arena, map, sizeof(*im->extra), &im->nextra);
+	for (i = 0; i < im->nextra; i++)
+		im->extra[i] = (struct pair){
+			arena_strdup(arena, map->items[i]->key),
+			arena_strdup(arena, map->items[i]->string),
+		};
+}
+
 static void
 read_allow(struct arena *arena, struct cluster *c)
 {
@@ -117,10 +134,7 @@ read_cluster(struct settings *s, const struct node *n, struct cluster *c)
 		c->connect_timeout = s->limit_connect;
 	if (c->timeout == 0)
 		c->timeout = s->limit_cluster;
-	/* Without it the server's own rights would be everybody's. */
-	if (node_get(n, "impersonate") != NULL)
-		c->broken = arena_printf(a, "cluster '%s' cannot work: "
-		    "impersonate is not built in yet", c->name);
+	read_impersonate(a, node_get(n, "impersonate"), c);
 }
 
 void

@@ -123,12 +123,28 @@ rule_oidc(struct rules *r, const struct node *cluster)
 }
 
 static void
+rule_impersonate(struct rules *r, const struct node *cluster)
+{
+	const struct node *n = cluster_provider_node(cluster);
+	const struct node *im = node_get(cluster, "impersonate");
+	const struct provider_ops *p;
+
+	if (im == NULL || n == NULL || n->type != NODE_STRING)
+		return;
+	p = provider_find(n->string);
+	if (p != NULL && (p->flags & PROVIDER_USER_TOKEN))
+		rule_problem(r, true, im, "impersonate", "this has no effect: "
+		    "users open this cluster with tokens of their own");
+}
+
+static void
 rule_cluster(struct rules *r, const struct node *cluster)
 {
 	if (cluster->type != NODE_OBJECT)
 		return;
 	rule_provider(r, cluster);
 	rule_oidc(r, cluster);
+	rule_impersonate(r, cluster);
 }
 
 struct name {

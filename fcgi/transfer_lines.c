@@ -105,6 +105,21 @@ drop_line(struct transfer *t, size_t *n, const char *name)
 	(*n)++;
 }
 
+/* Lines that are whole: "Name: value". */
+static int
+add_whole(struct transfer *t, size_t *n, const char *const *lines,
+    struct err *err)
+{
+	for (; lines != NULL && *lines != NULL; lines++) {
+		if (!value_ok(*lines))
+			return err_set(err, E_INPUT,
+			    "header cannot be sent");
+		strbuf_add(&t->lines, *lines, strlen(*lines) + 1);
+		(*n)++;
+	}
+	return 0;
+}
+
 static int
 add_headers(struct transfer *t, size_t *n, const struct transfer_spec *spec,
     struct err *err)
@@ -123,17 +138,9 @@ add_headers(struct transfer *t, size_t *n, const struct transfer_spec *spec,
 		accept = accept || strcasecmp(h->name, "accept") == 0;
 		add_line(t, n, h->name, h->value);
 	}
-	for (i = 0; spec->lines != NULL && spec->lines[i] != NULL; i++) {
-		if (!value_ok(spec->lines[i]))
-			return err_set(err, E_INPUT,
-			    "header cannot be sent");
-		strbuf_add(&t->lines, spec->lines[i],
-		    strlen(spec->lines[i]) + 1);
-		(*n)++;
-	}
 	if (!accept)
 		drop_line(t, n, "Accept");
-	return 0;
+	return add_whole(t, n, spec->lines, err);
 }
 
 /* What tells one certificate's connections from another's. */
@@ -224,6 +231,7 @@ make_lines(struct transfer *t, const struct transfer_spec *spec,
 	int r;
 
 	if ((r = add_credential(t, &n, spec->cred, err)) != 0 ||
+	    (r = add_whole(t, &n, spec->cred->acting, err)) != 0 ||
 	    (r = add_headers(t, &n, spec, err)) != 0)
 		return r;
 	if (spec->bounded) {

@@ -56,6 +56,15 @@ dump_cluster(struct strbuf *out, const struct cluster *c)
 	for (i = 0; i < c->nmetadata; i++)
 		strbuf_addf(out, "meta %s=%s\n", c->metadata[i].key,
 		    c->metadata[i].value);
+	strbuf_addf(out, "impersonate %d %s %s %s %s\n", c->impersonate.on,
+	    c->impersonate.user, TEXT(c->impersonate.uid),
+	    TEXT(c->impersonate.user_prefix),
+	    TEXT(c->impersonate.group_prefix));
+	for (i = 0; i < c->impersonate.nextra; i++)
+		strbuf_addf(out, "extra %s=%s\n",
+		    c->impersonate.extra[i].key,
+		    c->impersonate.extra[i].value);
+	dump_strings(out, "groups", &c->impersonate.groups);
 	dump_strings(out, "allow", &c->allow);
 	dump_custom(out, c->custom, c->ncustom);
 }

@@ -301,10 +301,43 @@ files_of_their_own(void **state UNUSED)
 	assert_int_equal(rig_load("a.conf", "stagedoor = { backstage = { "
 	    "tokenFile = \"no\"; }; };"), E_CONFIG);
 	assert_int_equal(rig.problems.nerrors, 1);
-	/* Nobody gets the server's rights by mistake. */
-	rig_accepts("a.conf",
-	    CONF_CLUSTER("impersonate = { user = \"{user}\"; };"));
-	assert_non_null(strstr(rig_cluster(0)->broken, "impersonate"));
+}
+
+static void
+whom_a_credential_acts_for(void **state UNUSED)
+{
+	const struct impersonation *im;
+
+	rig_accepts("a.conf", CONF_CLUSTER(""));
+	assert_false(rig_cluster(0)->impersonate.on);
+	rig_accepts("a.conf", CONF_CLUSTER("impersonate = { };"));
+	im = &rig_cluster(0)->impersonate;
+	assert_true(im->on);
+	assert_string_equal(im->user, "{user}");
+	assert_null(im->uid);
+	assert_int_equal(im->groups.n, 0);
+	rig_accepts("a.conf", CONF_CLUSTER("impersonate = { user = "
+	    "\"{email}\"; uid = \"{name}\"; groups = [ \"all\", "
+	    "\"{groups}\" ]; userPrefix = \"p:\"; groupPrefix = \"\"; "
+	    "extra = ( { key = \"a.test/b\"; value = \"{email}\"; } ); "
+	    "};"));
+	im = &rig_cluster(0)->impersonate;
+	assert_null(rig_cluster(0)->broken);
+	assert_string_equal(im->user, "{email}");
+	assert_string_equal(im->uid, "{name}");
+	assert_string_equal(im->user_prefix, "p:");
+	assert_string_equal(im->group_prefix, "");
+	assert_int_equal(im->groups.n, 2);
+	assert_string_equal(im->groups.items[1], "{groups}");
+	assert_int_equal(im->nextra, 1);
+	assert_string_equal(im->extra[0].key, "a.test/b");
+	assert_string_equal(im->extra[0].value, "{email}");
+	assert_int_equal(rig_load("a.conf", CONF_CLUSTER("impersonate = { "
+	    "user = \"{groups}\"; };")), E_CONFIG);
+	assert_int_equal(rig_load("a.conf", CONF_CLUSTER("impersonate = { "
+	    "groups = \"system:masters\"; };")), E_CONFIG);
+	assert_int_equal(rig_load("a.conf", CONF_CLUSTER("impersonate = "
+	    "true;")), E_CONFIG);
 }
 
 int
@@ -320,6 +353,7 @@ main(void)
 		RIG_TEST(where_identity_comes_from),
 		RIG_TEST(a_smaller_pool_has_fewer_streams),
 		RIG_TEST(files_of_their_own),
+		RIG_TEST(whom_a_credential_acts_for),
 	};
 
 	unsetenv("SD_NO_SUCH_VARIABLE");
