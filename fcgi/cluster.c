@@ -6,10 +6,9 @@
  */
 #include "base.h"
 
-#include <openssl/evp.h>
-
 #include "../providers/provider.h"
 #include "arena.h"
+#include "base64.h"
 #include "cluster.h"
 #include "err.h"
 #include "files.h"
@@ -53,32 +52,6 @@ url_base_path(struct arena *arena, const char *url)
 	return arena_strndup(arena, path, len);
 }
 
-static int
-decode_base64(const char *text, struct secret *out, struct err *err)
-{
-	size_t len = strlen(text);
-	unsigned char *buf = xmalloc(len + 4);
-	char *clean = xmalloc(len + 1);
-	size_t n = 0, i;
-	int got;
-
-	for (i = 0; i < len; i++)
-		if (strchr(" \t\r\n", text[i]) == NULL)
-			clean[n++] = text[i];
-	got = EVP_DecodeBlock(buf, (unsigned char *)clean, (int)n);
-	while (got > 0 && n > 0 && clean[n - 1] == '=') {
-		got--;
-		n--;
-	}
-	if (got > 0)
-		secret_set(out, (char *)buf, (size_t)got);
-	free(buf);
-	free(clean);
-	if (got <= 0)
-		return err_set(err, E_CONFIG, "caData is not base64");
-	return 0;
-}
-
 /* The CA of the settings as PEM; the file beats the data. */
 static int
 load_ca(const struct cluster *c, struct secret *pem, struct err *err)
@@ -97,7 +70,9 @@ load_ca(const struct cluster *c, struct secret *pem, struct err *err)
 		return 0;
 	if (strlen(c->ca_data) > CA_MAX)
 		return err_set(err, E_CONFIG, "caData is too large");
-	return decode_base64(c->ca_data, pem, err);
+	if (base64_decode(c->ca_data, pem) != 0)
+		return err_set(err, E_CONFIG, "caData is not base64");
+	return 0;
 }
 
 static int
@@ -169,6 +144,8 @@ cluster_release(struct cluster *c)
 	upstream_put(c->upstream);
 	c->upstream = NULL;
 	secret_release(&c->token);
+	secret_release(&c->client_certificate);
+	secret_release(&c->client_key);
 }
 
 const char *

@@ -46,6 +46,9 @@ struct cluster {
 	bool sign_in_stagedoor;		/* signIn = "stagedoor" */
 	struct secret token;		/* serviceAccountToken */
 	const char *token_file;		/* of a kubeconfig: read each time */
+	/* PEM, or the files of it, which are read each time and beat it */
+	struct secret client_certificate, client_key;
+	const char *client_certificate_file, *client_key_file;
 	const char *assume_role, *external_id;
 	struct pair *metadata;		/* authMetadata as configured */
 	size_t nmetadata;
@@ -66,6 +69,8 @@ struct cluster {
 	/* Filled by cluster_prepare. */
 	const char *broken;		/* why it cannot work; NULL: it can */
 	const char *broken_detail;	/* for the log: paths; or NULL */
+	const char *doubt;		/* why it could not be used when it was
+					   loaded, which may change; or NULL */
 	const struct provider_ops *provider;
 	void *provider_state;		/* of the runtime; borrowed */
 	struct upstream *upstream;	/* a reference; NULL when broken */

@@ -63,6 +63,22 @@ print_keys(void)
 	strbuf_release(&out);
 }
 
+/* Does the text say why a cluster cannot be used? */
+static bool
+says_unusable(const struct runtime *rt, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < rt->clusters.n; i++) {
+		const struct cluster *c = rt->clusters.items[i];
+		const char *why = c->broken ? c->broken : c->doubt;
+
+		if (why != NULL && strstr(text, why) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /*
  * The runtime warns of broken clusters; here they are errors. Of settings
  * that are wrong only these are said: the rest may follow from what is wrong.
@@ -75,17 +91,11 @@ check_clusters(struct check *ck, struct settings *s)
 	struct problems found = { 0 };
 	struct runtime *rt = runtime_new(s, transport, &found);
 	bool whole = ck->problems.nerrors == 0;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < found.n; i++) {
-		bool broken = false;
+		bool broken = says_unusable(rt, found.items[i].text);
 
-		for (k = 0; k < rt->clusters.n; k++) {
-			const char *why = rt->clusters.items[k]->broken;
-
-			broken = broken || (why != NULL &&
-			    strstr(found.items[i].text, why) != NULL);
-		}
 		if (broken || whole)
 			problems_add(&ck->problems, !broken, "%s",
 			    found.items[i].text);

@@ -2,7 +2,8 @@
 /*
  * stagedoor serve, and every way in which a web server starts us: settings,
  * a socket, a pool, then waiting for signals. SIGTERM, SIGINT and SIGUSR1
- * drain, SIGHUP reads the settings again.
+ * drain, SIGHUP reads the settings again, and so does a kubeconfig that
+ * changes.
  */
 #include "base.h"
 
@@ -16,6 +17,7 @@
 #include "fcgi.h"
 #include "files.h"
 #include "harden.h"
+#include "kubeconfig.h"
 #include "listen.h"
 #include "log.h"
 #include "pool.h"
@@ -23,8 +25,10 @@
 #include "serve_checks.h"
 #include "settings.h"
 #include "transport.h"
+#include "watch.h"
 
 #define THREADS_MAX 1024
+#define WATCH_SECONDS 1		/* between looks at kubeconfigs */
 #define ROOTS_MAX (4 * 1024 * 1024)
 
 struct serve {
@@ -35,6 +39,8 @@ struct serve {
 	struct transport *transport;
 	struct secret roots;	/* caFile as it was at the start */
 	struct runtime *rt;
+	struct watch watch;	/* the kubeconfigs that rt is made of */
+	struct kubeconfig_state kubeconfigs;
 	struct listener listener;
 	struct pool *pool;
 };
@@ -211,14 +217,54 @@ reload_usable(const struct serve *sv, const struct settings *s)
 	return ok;
 }
 
+/* From now on, look for changes against what is there now. */
 static void
-reload(struct serve *sv)
+watch_again(struct serve *sv, const struct settings *s)
+{
+	watch_release(&sv->watch);
+	kubeconfig_watch(s, &sv->watch);
+}
+
+/*
+ * A list of clusters that worked does not give way to a file that is broken;
+ * nor, where only files changed, to one that is gone.
+ */
+static bool
+kubeconfigs_usable(struct serve *sv, const struct settings *s, bool changed)
+{
+	const struct kubeconfig_state *old = &sv->kubeconfigs;
+	struct kubeconfig_state new;
+	struct problems problems = { 0 };
+	bool ok;
+
+	kubeconfig_look(s, &new, &problems);
+	ok = old->good == 0 || (new.broken <= old->broken &&
+	    (!changed || new.good >= old->good));
+	if (ok)
+		sv->kubeconfigs = new;
+	else
+		log_problems(&problems);
+	problems_release(&problems);
+	return ok;
+}
+
+/* changed: a kubeconfig did; else we were told to. */
+static void
+reload(struct serve *sv, bool changed)
 {
 	struct settings *s = load_settings(sv);
 	struct runtime *rt;
 
 	if (!reload_usable(sv, s)) {
 		log_error("settings are not used: the old ones stay");
+		watch_again(sv, sv->rt->settings);
+		settings_free(s);
+		return;
+	}
+	watch_again(sv, s);
+	if (!kubeconfigs_usable(sv, s, changed)) {
+		log_error("a kubeconfig cannot be used: the last good list of "
+		    "clusters stays");
 		settings_free(s);
 		return;
 	}
@@ -226,7 +272,19 @@ reload(struct serve *sv)
 	pool_use(sv->pool, rt);
 	runtime_put(sv->rt);
 	sv->rt = rt;
-	log_info("settings are read again");
+	log_info("settings are read again%s", changed ? ": a kubeconfig has "
+	    "changed" : "");
+}
+
+/* A signal; 0 now and then where there is something to look at. */
+static int
+next_signal(const struct serve *sv, const sigset_t *set)
+{
+	const struct timespec pause = { .tv_sec = WATCH_SECONDS };
+	int sig = sv->watch.n > 0 ? sigtimedwait(set, NULL, &pause) :
+	    sigwaitinfo(set, NULL);
+
+	return SD_MAX(sig, 0);
 }
 
 static void
@@ -235,11 +293,13 @@ wait_for_signals(struct serve *sv, const sigset_t *set)
 	int sig;
 
 	for (;;) {
-		if (sigwait(set, &sig) != 0)
-			continue;
-		if (sig != SIGHUP)
+		sig = next_signal(sv, set);
+		if (sig == SIGHUP)
+			reload(sv, false);
+		else if (sig != 0)
 			break;
-		reload(sv);
+		else if (watch_changed(&sv->watch))
+			reload(sv, true);
 	}
 	log_info("signal %d: finishing what is under way", sig);
 }
@@ -266,6 +326,16 @@ serve_cgi(struct serve *sv, const sigset_t *set)
 	return cgi_serve(sv->rt);
 }
 
+/* How the files are that the runtime was made of a moment ago. */
+static void
+look_first(struct serve *sv)
+{
+	struct problems problems = { 0 };
+
+	kubeconfig_look(sv->rt->settings, &sv->kubeconfigs, &problems);
+	problems_release(&problems);	/* said when it was made */
+}
+
 static int
 serve_pool(struct serve *sv, const sigset_t *set)
 {
@@ -274,6 +344,7 @@ serve_pool(struct serve *sv, const sigset_t *set)
 	struct err err = ERR_INIT;
 
 	fcgi_init();
+	look_first(sv);
 	if (pool_start(&sv->listener, sv->rt, n, &sv->pool, &err) != 0) {
 		log_error("%s", err.text);
 		return 1;
@@ -301,6 +372,7 @@ run(struct serve *sv)
 		settings_free(s);
 		return 2;
 	}
+	watch_again(sv, s);
 	make_runtime(sv, s, &sv->rt);
 	if (cgi_started() && sv->listen == NULL &&
 	    !listen_inherited(&sv->listener))
@@ -310,6 +382,7 @@ run(struct serve *sv)
 	else
 		code = serve_pool(sv, &set);
 	listen_close(&sv->listener);
+	watch_release(&sv->watch);
 	runtime_put(sv->rt);
 	transport_free(sv->transport);
 	secret_release(&sv->roots);

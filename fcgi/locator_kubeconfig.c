@@ -1,147 +1,131 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kubeconfig locator: each context becomes a cluster (kubeconfig v1 of
- * client-go's clientcmd: $KUBECONFIG may name several files, of equal names
- * the first counts, relative paths start at their file). A context whose
- * user needs more than a token is listed with the reason.
+ * The kubeconfig locator: each context becomes a cluster. A context whose
+ * user has neither token nor client certificate is listed with the reason.
  */
 #include "base.h"
 
-#include <libgen.h>
-
 #include "arena.h"
+#include "base64.h"
 #include "err.h"
-#include "files.h"
+#include "kubeconfig.h"
 #include "locator.h"
 #include "settings.h"
-#include "tree.h"
 
-#define KUBECONFIG_MAX (1024 * 1024)
-#define KUBECONFIG_FILES 16
-
-struct kubeconfig {
+struct contexts {
 	const struct settings *settings;
 	const struct locator_settings *locator;
 	struct arena *arena;
 	struct clusters *out;
-	struct problems *problems;
-	struct tree tree;
-	struct tree_source sources[KUBECONFIG_FILES];
-	struct node *roots[KUBECONFIG_FILES];
-	size_t n;
+	struct kubeconfig config;
 };
 
-static void
-read_one(struct kubeconfig *k, const char *path)
+struct kind {
+	const char *key, *why;
+};
+
+/* Leaving these out would give everyone more than the user entry does. */
+static const struct kind acting[] = {
+	{ "as", "impersonation (as), which is not built in yet" },
+	{ "as-uid", "impersonation (as-uid), which is not built in yet" },
+	{ "as-groups", "impersonation (as-groups), which is not built in yet" },
+	{ "as-user-extra", "impersonation (as-user-extra), which is not built "
+	    "in yet" },
+	{ NULL, NULL }
+};
+
+static const struct kind unusable[] = {
+	{ "exec", "an exec plug-in, which is not built in yet" },
+	{ "client-key", "a client key, but no client-certificate" },
+	{ "client-key-data", "a client key, but no client-certificate" },
+	{ "auth-provider", "an auth-provider, which kubectl itself gave up" },
+	{ "username", "username and password (basic), which API servers gave "
+	    "up: use a token or a client certificate" },
+	{ "password", "username and password (basic), which API servers gave "
+	    "up: use a token or a client certificate" },
+	{ NULL, NULL }
+};
+
+static const char *
+why_of(const struct kind *kinds, const struct node *user)
 {
-	struct tree_source *src = &k->sources[k->n];
-	struct secret text = SECRET_INIT;
-	struct err err = ERR_INIT;
-	char *copy;
+	for (; user != NULL && kinds->key != NULL; kinds++) {
+		const struct node *n = node_get(user, kinds->key);
 
-	if (k->n == KUBECONFIG_FILES)
-		return;
-	if (file_read(path, KUBECONFIG_MAX, &text, &err) != 0) {
-		problems_add(k->problems, true, "kubeconfig: %s", err.text);
-		return;
-	}
-	copy = realpath(path, NULL);
-	src->name = arena_strdup(k->arena, path);
-	src->dir = arena_strdup(k->arena, dirname(copy));
-	src->yaml = true;
-	free(copy);
-	if (text.len > 0)
-		k->roots[k->n] = tree_parse_yaml(&k->tree, src, text.ptr,
-		    text.len);
-	if (k->roots[k->n] != NULL)
-		k->n++;
-	secret_release(&text);
-}
-
-static void
-read_all(struct kubeconfig *k)
-{
-	const char *path = k->locator->path, *home = getenv("HOME"), *end;
-
-	if (path == NULL)
-		path = getenv("KUBECONFIG");
-	if (path == NULL || *path == '\0')
-		path = arena_printf(k->arena, "%s/.kube/config",
-		    home ? home : "");
-	for (; *path != '\0'; path = *end == ':' ? end + 1 : end) {
-		end = path + strcspn(path, ":");
-		if (end > path)
-			read_one(k, arena_strndup(k->arena, path,
-			    (size_t)(end - path)));
-	}
-}
-
-/* The entry of that name in a list of all files ("clusters": "cluster"). */
-static const struct node *
-find_named(const struct kubeconfig *k, const char *list, const char *inner,
-    const char *name)
-{
-	size_t f, i;
-
-	for (f = 0; f < k->n && name != NULL; f++) {
-		const struct node *l = node_get(k->roots[f], list);
-
-		for (i = 0; l != NULL && i < l->n; i++)
-			if (str_eq(node_string(l->items[i], "name"), name))
-				return node_get(l->items[i], inner);
+		if (n != NULL && (n->type != NODE_STRING || *n->string != '\0'))
+			return kinds->why;
 	}
 	return NULL;
 }
 
-/* A path of the file that the node came from. */
+/* One half of a certificate: client-go takes the data before the file. */
 static const char *
-relative(struct kubeconfig *k, const struct node *n, const char *path)
+fill_half(struct contexts *k, const struct node *user, const char *key,
+    struct secret *data, const char **file)
 {
-	if (path == NULL || *path == '/')
-		return arena_strdup(k->arena, path);
-	return arena_printf(k->arena, "%s/%s", n->source->dir, path);
+	const char *name = arena_printf(k->arena, "%s-data", key);
+	const char *text = kubeconfig_string(user, name);
+
+	if (text != NULL)
+		return base64_decode(text, data) == 0 ? NULL :
+		    arena_printf(k->arena, "a %s that is not base64", name);
+	*file = kubeconfig_path(k->arena, user, key);
+	return *file != NULL ? NULL : arena_printf(k->arena, "a client "
+	    "certificate without its %s", key);
 }
 
-/* Why this user entry cannot be used; NULL if it can. */
+/*
+ * A token beside it is not used: API servers look at the certificate first,
+ * so with kubectl too it decides who asks.
+ */
 static const char *
-unusable(const struct node *user)
+fill_certificate(struct contexts *k, struct cluster *c,
+    const struct node *user)
 {
-	static const struct {
-		const char *key, *why;
-	} kinds[] = {
-		{ "exec", "an exec plug-in, which is not built in yet" },
-		{ "client-certificate", "a client certificate, which is not "
-		    "built in yet" },
-		{ "client-certificate-data", "a client certificate, which is "
-		    "not built in yet" },
-		{ "auth-provider", "an auth-provider, which kubectl itself "
-		    "gave up" },
-		{ "username", "a password, which API servers gave up" },
-	};
-	size_t i;
+	const char *why = fill_half(k, user, "client-certificate",
+	    &c->client_certificate, &c->client_certificate_file);
 
-	for (i = 0; user != NULL && i < ARRAY_LEN(kinds); i++)
-		if (node_get(user, kinds[i].key) != NULL)
-			return kinds[i].why;
-	return "no token";
+	c->auth_provider = "x509";
+	if (why != NULL)
+		return why;
+	return fill_half(k, user, "client-key", &c->client_key,
+	    &c->client_key_file);
+}
+
+/* Returns what the user has that cannot be used; NULL if all is well. */
+static const char *
+fill_credential(struct contexts *k, struct cluster *c,
+    const struct node *user)
+{
+	const char *token = kubeconfig_string(user, "token");
+	const char *why = why_of(acting, user);
+
+	if (why != NULL)
+		return why;
+	if (kubeconfig_string(user, "client-certificate") != NULL ||
+	    kubeconfig_string(user, "client-certificate-data") != NULL)
+		return fill_certificate(k, c, user);
+	/* client-go: the file beats the token. */
+	c->token_file = kubeconfig_path(k->arena, user, "tokenFile");
+	if (c->token_file != NULL)
+		return NULL;
+	if (token == NULL && (why = why_of(unusable, user)) == NULL)
+		why = "no token and no client certificate";
+	if (token != NULL)
+		secret_set(&c->token, token, strlen(token));
+	return why;
 }
 
 static void
-fill_user(struct kubeconfig *k, struct cluster *c, const char *name)
+fill_user(struct contexts *k, struct cluster *c, const char *name)
 {
-	const struct node *user = find_named(k, "users", "user", name);
-	const char *token = user ? node_string(user, "token") : NULL;
-	const char *file = user ? node_string(user, "tokenFile") : NULL;
+	const struct node *user = kubeconfig_find(&k->config, "users", "user",
+	    name);
+	const char *why = fill_credential(k, c, user);
 
-	/* client-go: the file beats the token. */
-	if (file != NULL)
-		c->token_file = relative(k, user, file);
-	else if (token != NULL)
-		secret_set(&c->token, token, strlen(token));
-	else
+	if (why != NULL)
 		c->broken = arena_printf(k->arena, "context '%s': its user "
-		    "'%s' has %s", c->name, name ? name : "",
-		    unusable(user));
+		    "'%s' has %s", c->name, name ? name : "", why);
 }
 
 static bool
@@ -153,10 +137,11 @@ is_true(const struct node *object, const char *key)
 }
 
 static void
-fill_cluster(struct kubeconfig *k, struct cluster *c, const char *name)
+fill_cluster(struct contexts *k, struct cluster *c, const char *name)
 {
-	const struct node *n = find_named(k, "clusters", "cluster", name);
-	const char *server = n ? node_string(n, "server") : NULL;
+	const struct node *n = kubeconfig_find(&k->config, "clusters",
+	    "cluster", name);
+	const char *server = kubeconfig_string(n, "server");
 
 	c->url = arena_strdup(k->arena, server ? server : "");
 	if (server == NULL) {
@@ -166,15 +151,15 @@ fill_cluster(struct kubeconfig *k, struct cluster *c, const char *name)
 	}
 	c->skip_tls_verify = is_true(n, "insecure-skip-tls-verify");
 	c->ca_data = arena_strdup(k->arena,
-	    node_string(n, "certificate-authority-data"));
+	    kubeconfig_string(n, "certificate-authority-data"));
 	/* client-go: data beats the file. */
 	if (c->ca_data == NULL)
-		c->ca_file = relative(k, n,
-		    node_string(n, "certificate-authority"));
+		c->ca_file = kubeconfig_path(k->arena, n,
+		    "certificate-authority");
 }
 
 static bool
-wanted(const struct kubeconfig *k, const char *name)
+wanted(const struct contexts *k, const char *name)
 {
 	const struct string_list *l = &k->locator->contexts;
 	size_t i;
@@ -186,7 +171,7 @@ wanted(const struct kubeconfig *k, const char *name)
 }
 
 static void
-add_context(struct kubeconfig *k, const struct node *entry)
+add_context(struct contexts *k, const struct node *entry)
 {
 	const char *name = node_string(entry, "name");
 	const struct node *context = node_get(entry, "context");
@@ -207,19 +192,16 @@ void
 locator_kubeconfig(const struct settings *s, const struct locator_settings *ls,
     struct arena *arena, struct clusters *out, struct problems *problems)
 {
-	struct kubeconfig k = { .settings = s, .locator = ls, .arena = arena,
-	    .out = out, .problems = problems };
+	struct contexts k = { .settings = s, .locator = ls, .arena = arena,
+	    .out = out };
 	size_t f, i;
 
-	tree_init(&k.tree, problems);
-	read_all(&k);
-	for (f = 0; f < k.n; f++) {
-		const struct node *l = node_get(k.roots[f], "contexts");
+	kubeconfig_read(&k.config, ls, arena, problems);
+	for (f = 0; f < k.config.n; f++) {
+		const struct node *l = node_get(k.config.roots[f], "contexts");
 
-		for (i = 0; l != NULL && i < l->n; i++)
+		for (i = 0; l != NULL && l->type == NODE_LIST && i < l->n; i++)
 			add_context(&k, l->items[i]);
 	}
-	for (f = 0; f < k.n; f++)
-		node_free(k.roots[f]);
-	tree_release(&k.tree);
+	kubeconfig_release(&k.config);
 }

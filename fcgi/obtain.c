@@ -135,11 +135,11 @@ obtain_where(const struct request *req, const struct provider_call *call,
 }
 
 static struct provider_call
-call_for(const struct request *req, const struct cluster *cluster)
+call_for(const struct identity *who, const struct cluster *cluster)
 {
 	return (struct provider_call) {
 		.cluster = cluster,
-		.who = &req->who,
+		.who = who,
 		.scratch = arena_new(),
 		.now = clock_wall_ms(),
 		.read_file = read_small_file,
@@ -151,7 +151,7 @@ int
 obtain_address(const struct request *req, const struct cluster *cluster,
     struct access *out, struct err *err)
 {
-	struct provider_call call = call_for(req, cluster);
+	struct provider_call call = call_for(&req->who, cluster);
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -174,7 +174,7 @@ enum provider_verdict
 obtain_access(const struct request *req, const struct cluster *cluster,
     const struct client_tokens *tokens, struct access *out, struct err *err)
 {
-	struct provider_call call = call_for(req, cluster);
+	struct provider_call call = call_for(&req->who, cluster);
 	enum provider_verdict v;
 	int r;
 
@@ -194,6 +194,19 @@ obtain_access(const struct request *req, const struct cluster *cluster,
 		log_warn("%s %s: %s", req->id, err->text, err->detail);
 	arena_free(call.scratch);
 	return v;
+}
+
+int
+obtain_try(const struct cluster *cluster, struct err *err)
+{
+	struct provider_call call = call_for(NULL, cluster);
+	struct credential cred = CREDENTIAL_INIT;
+	enum provider_verdict v = cluster->provider->obtain(
+	    cluster->provider_state, &call, &cred, err);
+
+	credential_release(&cred);
+	arena_free(call.scratch);
+	return v == PROVIDER_OK ? 0 : err->code;
 }
 
 void

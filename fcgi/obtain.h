@@ -47,6 +47,11 @@ int obtain_address(const struct request *req, const struct cluster *cluster,
  */
 int access_act(const struct request *req, const struct cluster *cluster,
     struct access *a, struct err *err);
+/*
+ * Would the cluster's provider, which reads files only (PROVIDER_FILES),
+ * give a credential now? 0, or what err says; it is not kept.
+ */
+int obtain_try(const struct cluster *cluster, struct err *err);
 void access_release(struct access *a);
 
 /* A runtime's memory of located addresses. */

@@ -9,6 +9,21 @@
 #include "runtime.h"
 #include "settings.h"
 
+/* Its files may come later, so this costs nothing but a line in the log. */
+static void
+try_cluster(struct cluster *c, struct arena *arena, struct problems *problems)
+{
+	struct err err = ERR_INIT;
+
+	if (c->broken != NULL || !(c->provider->flags & PROVIDER_FILES) ||
+	    obtain_try(c, &err) == 0)
+		return;
+	c->doubt = arena_strdup(arena, err.text);
+	problems_add(problems, true, "%s: %s%s%s", c->where ? c->where :
+	    "settings", err.text, err.detail[0] != '\0' ? ": " : "",
+	    err.detail);
+}
+
 static void
 report_cluster(const struct cluster *c, struct problems *problems)
 {
@@ -54,6 +69,7 @@ runtime_new(struct settings *settings, struct transport *transport,
 		cluster_prepare(rt->clusters.items[i], settings, transport,
 		    rt->arena);
 		report_cluster(rt->clusters.items[i], problems);
+		try_cluster(rt->clusters.items[i], rt->arena, problems);
 	}
 	report_duplicates(&rt->clusters, problems);
 	return rt;

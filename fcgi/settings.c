@@ -188,6 +188,8 @@ free_locator(struct locator_settings *ls)
 
 	for (i = 0; i < ls->nclusters; i++) {
 		secret_release(&ls->clusters[i].token);
+		secret_release(&ls->clusters[i].client_certificate);
+		secret_release(&ls->clusters[i].client_key);
 		json_object_put(ls->clusters[i].dashboard_parameters);
 	}
 }

@@ -90,6 +90,7 @@ store(struct arena *arena, const struct key *key, const struct node *n,
 		return;
 	case KEY_STRING:
 	case KEY_PATH:
+	case KEY_CONTENT:	/* read later, each time */
 		*(const char **)at = arena_strdup(arena, text_of(key, n));
 		return;
 	default:

@@ -29,4 +29,3 @@ NOT_BUILT(aws, "aws");
 NOT_BUILT(azure, "azure");
 NOT_BUILT(exec, "exec");
 NOT_BUILT(google_service_account, "googleServiceAccount");
-NOT_BUILT(x509, "x509");

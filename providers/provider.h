@@ -36,6 +36,8 @@ enum provider_flags {
 	PROVIDER_NOT_BUILT = 32,	/* known by name only */
 	/* what stands before the cluster adds a credential of its own */
 	PROVIDER_ADDS_OWN = 64,
+	/* obtaining only reads files: check and start try whether it works */
+	PROVIDER_FILES = 128,
 };
 
 /* Where a cluster is, when it is not where the settings say. */

@@ -180,7 +180,7 @@ static void
 known_by_name(void **state UNUSED)
 {
 	static const char *const later[] = { "aws", "azure", "exec",
-	    "googleServiceAccount", "x509" };
+	    "googleServiceAccount" };
 	struct outcome o = { 0 };
 	const char *const *name;
 	size_t i;
