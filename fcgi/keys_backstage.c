@@ -275,35 +275,42 @@ const struct key keys_permission[] = {
 	{ .name = NULL }
 };
 
-#define AWS_ROLE_KEYS                                                         \
-	{ "roleName", KEY_STRING, .text = "role to take on" },                \
-	{ "region", KEY_STRING, .text = "region of STS" },                    \
-	{ "partition", KEY_STRING, .text = "partition of the role: aws, "     \
-		"aws-cn" },                                                   \
-	{ "externalId", KEY_STRING, .text = "external id for the role" },     \
-	{ "webIdentityTokenFile", KEY_PATH, .text = "token that opens the "   \
-		"role" }
-#define AWS_ACCOUNT_KEYS                                                      \
-	{ "accessKeyId", KEY_STRING, .text = "access key" },                  \
-	{ "secretAccessKey", KEY_SECRET, .text = "its secret" },              \
-	{ "profile", KEY_STRING, .text = "profile of the AWS files, in place "\
-		"of a key" },                                                 \
-	AWS_ROLE_KEYS
+/* at is what stands before the names of the fields: "aws.main." or nothing. */
+#define AWS_ROLE_KEYS(type, at)                                               \
+	{ "roleName", KEY_STRING, INTO(type, at role_name),                   \
+	  .text = "role to take on" },                                        \
+	{ "region", KEY_STRING, INTO(type, at region),                        \
+	  .text = "region of STS" },                                          \
+	{ "partition", KEY_STRING, INTO(type, at partition),                  \
+	  .text = "partition of the role: aws, aws-cn" },                     \
+	{ "externalId", KEY_STRING, INTO(type, at external_id),               \
+	  .text = "external id for the role" },                               \
+	{ "webIdentityTokenFile", KEY_PATH,                                   \
+	  INTO(type, at web_identity_token_file),                             \
+	  .text = "token that opens the role" }
+#define AWS_ACCOUNT_KEYS(type, at)                                            \
+	{ "accessKeyId", KEY_STRING, INTO(type, at access_key_id),            \
+	  .text = "access key" },                                             \
+	{ "secretAccessKey", KEY_SECRET, INTO(type, at secret_access_key),    \
+	  .text = "its secret" },                                             \
+	{ "profile", KEY_STRING, INTO(type, at profile),                      \
+	  .text = "profile of the AWS files, in place of a key" },            \
+	AWS_ROLE_KEYS(type, at)
 
 static const struct key aws_account_keys[] = {
-	{ "accountId", KEY_STRING, KEY_REQUIRED,
+	{ "accountId", KEY_STRING, KEY_REQUIRED, INTO(aws_account, id),
 	  .text = "number of the account, in quotes" },
-	AWS_ACCOUNT_KEYS,
+	AWS_ACCOUNT_KEYS(aws_account, ),
 	{ .name = NULL }
 };
 
 static const struct key aws_main_keys[] = {
-	AWS_ACCOUNT_KEYS,
+	AWS_ACCOUNT_KEYS(settings, aws.main.),
 	{ .name = NULL }
 };
 
 static const struct key aws_default_keys[] = {
-	AWS_ROLE_KEYS,
+	AWS_ROLE_KEYS(settings, aws.defaults.),
 	{ .name = NULL }
 };
 

@@ -2,12 +2,77 @@
 /* Settings made ready to serve requests, with counted references. */
 #include "base.h"
 
+#include <openssl/crypto.h>
+
 #include "arena.h"
 #include "catalog.h"
+#include "err.h"
 #include "locator.h"
 #include "obtain.h"
 #include "runtime.h"
 #include "settings.h"
+#include "../providers/provider.h"
+
+/* --- States of providers ------------------------------------------------- */
+
+/* What one provider made of the settings. */
+struct provider_state {
+	const struct provider_ops *ops;
+	void *memory;
+};
+
+static void
+state_release(struct provider_state *state)
+{
+	if (state->ops->wipe != NULL)
+		state->ops->wipe(state->memory);
+	OPENSSL_cleanse(state->memory, state->ops->state_size);
+	free(state->memory);
+}
+
+/* 0 with *out filled, or what init says. A failure is that of each cluster. */
+static int
+state_of(struct runtime *rt, const struct provider_ops *ops, void **out,
+    struct err *err)
+{
+	struct provider_state state = { .ops = ops };
+	size_t i;
+	int r;
+
+	*out = NULL;
+	if (ops->state_size == 0)
+		return 0;
+	for (i = 0; i < rt->nstates; i++)
+		if (rt->states[i].ops == ops) {
+			*out = rt->states[i].memory;
+			return 0;
+		}
+	state.memory = xcalloc(1, ops->state_size);
+	if (ops->init != NULL &&
+	    (r = ops->init(state.memory, rt->settings, err)) != 0) {
+		state_release(&state);
+		return r;
+	}
+	ARRAY_PUSH(rt->states, rt->nstates) = state;
+	*out = state.memory;
+	return 0;
+}
+
+static void
+give_state(struct runtime *rt, struct cluster *c)
+{
+	struct err err = ERR_INIT;
+
+	if (c->broken != NULL || state_of(rt, c->provider,
+	    &c->provider_state, &err) == 0)
+		return;
+	c->broken = arena_printf(rt->arena, "cluster '%s' cannot work: %s",
+	    c->name, err.text);
+	if (err.detail[0] != '\0')
+		c->broken_detail = arena_strdup(rt->arena, err.detail);
+}
+
+/* --- Clusters ------------------------------------------------------------ */
 
 /* Its files may come later, so this costs nothing but a line in the log. */
 static void
@@ -68,6 +133,7 @@ runtime_new(struct settings *settings, struct transport *transport,
 	for (i = 0; i < rt->clusters.n; i++) {
 		cluster_prepare(rt->clusters.items[i], settings, transport,
 		    rt->arena);
+		give_state(rt, rt->clusters.items[i]);
 		report_cluster(rt->clusters.items[i], problems);
 		try_cluster(rt->clusters.items[i], rt->arena, problems);
 	}
@@ -93,6 +159,9 @@ runtime_put(struct runtime *rt)
 	for (i = 0; i < rt->clusters.n; i++)
 		cluster_release(rt->clusters.items[i]);
 	free(rt->clusters.items);
+	for (i = 0; i < rt->nstates; i++)
+		state_release(&rt->states[i]);
+	free(rt->states);
 	catalog_free(rt->catalog);
 	located_free(rt->located);
 	settings_free(rt->settings);

@@ -10,6 +10,7 @@
 #include "cluster.h"
 
 struct catalog;
+struct provider_state;
 struct problems;
 struct settings;
 struct transport;
@@ -20,6 +21,8 @@ struct runtime {
 	struct transport *transport;	/* borrowed: outlives all runtimes */
 	struct catalog *catalog;	/* owned */
 	struct clusters clusters;	/* owned; in the order of locators */
+	struct provider_state *states;	/* those that clusters need */
+	size_t nstates;
 	unsigned refs;
 	/* The last address that a provider's locate gave (obtain.c). */
 	struct located *located;

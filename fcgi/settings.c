@@ -106,6 +106,20 @@ read_ours(struct settings *s, const struct node *root)
 		s->streams = SD_MAX(s->threads / 2, 1U);
 }
 
+static void
+read_aws(struct settings *s, const struct node *aws)
+{
+	const struct node *list = node_get(aws, "accounts");
+	const struct key *keys = keys_find(keys_aws, "accounts")->keys;
+	size_t i;
+
+	s->aws.accounts = read_room(s->arena, list, sizeof(*s->aws.accounts),
+	    &s->aws.naccounts);
+	for (i = 0; i < s->aws.naccounts; i++)
+		read_keys(s->arena, keys, list->items[i],
+		    &s->aws.accounts[i]);
+}
+
 /* Must be readable now: nothing else could tell why later. */
 static void
 read_backstage_token(struct tree *t, const struct node *root,
@@ -133,6 +147,7 @@ settings_new(const struct node *root, struct secret *token)
 		secret_move(&s->backstage_token, token);
 	read_backend(s, root);
 	read_ours(s, root);
+	read_aws(s, node_get(root, "aws"));
 	read_kubernetes(s, node_get(root, "kubernetes"));
 	return s;
 }
@@ -205,6 +220,9 @@ settings_free(struct settings *s)
 		free_locator(&s->locators[i]);
 	for (i = 0; i < s->nexternal; i++)
 		secret_release(&s->external[i].token);
+	for (i = 0; i < s->aws.naccounts; i++)
+		secret_release(&s->aws.accounts[i].secret_access_key);
+	secret_release(&s->aws.main.secret_access_key);
 	secret_release(&s->backstage_token);
 	arena_free(s->arena);
 	free(s);

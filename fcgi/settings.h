@@ -47,6 +47,21 @@ struct discovery_endpoint {
 	struct string_list plugins;
 };
 
+struct aws_account {		/* each NULL or empty if not set */
+	const char *id;		/* of accounts only */
+	const char *access_key_id;
+	struct secret secret_access_key;
+	const char *profile;
+	const char *role_name, *region, *partition, *external_id;
+	const char *web_identity_token_file;
+};
+
+struct aws_settings {
+	struct aws_account main, defaults;	/* defaults: of the role */
+	struct aws_account *accounts;
+	size_t naccounts;
+};
+
 struct settings {
 	struct arena *arena;		/* owns every string below */
 
@@ -69,6 +84,7 @@ struct settings {
 	struct discovery_endpoint *discovery;
 	size_t ndiscovery;
 	bool permission_enabled;
+	struct aws_settings aws;
 
 	const char *base_path;		/* "/api/kubernetes" */
 	const char *public_url;		/* or NULL */
