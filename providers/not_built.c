@@ -25,7 +25,6 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 		.obtain = obtain,                                             \
 	}
 
-NOT_BUILT(aws, "aws");
 NOT_BUILT(azure, "azure");
 NOT_BUILT(exec, "exec");
 NOT_BUILT(google_service_account, "googleServiceAccount");

@@ -11,6 +11,7 @@ use Compress::Zlib ();
 use Digest::SHA qw(sha256_hex);
 use Encode ();
 use File::Path qw(make_path remove_tree);
+use Stagedoor::AWS;
 use Stagedoor::Fake::URL qw(unescape);
 use Stagedoor::HTTP;
 use Stagedoor::JSON qw(decode_json encode_json kind_of member_text spaced);
@@ -46,7 +47,7 @@ sub observe {
 	my $requests = $fake->settled;
 	my $proxied = $case->{request}{path} =~ m{^/proxy};
 	$seen->{upstream} = $case->{ignoreUpstream} ? undef
-	    : [map { _request_seen($_, $proxied) }
+	    : [map { _request_seen($_, $proxied, $case->{awsIds}) }
 	    grep { $_->{cluster} ne '@backstage' } @$requests];
 	return $seen;
 }
@@ -160,12 +161,13 @@ sub _first_readable {
 # --- Requests ---------------------------------------------------------------
 
 sub _request_seen {
-	my ($request, $proxied) = @_;
+	my ($request, $proxied, $ids) = @_;
 	my $headers = $request->{headers};
 	my %seen = (
 		cluster => $request->{cluster}, method => $request->{method},
 		path => $request->{rawPath},
-		authorization => $headers->{authorization},
+		authorization => _authorization($headers->{authorization},
+		    $ids),
 		query => $proxied ? $request->{query}
 		    : _query_pairs($request->{query}),
 	);
@@ -179,6 +181,14 @@ sub _request_seen {
 	$seen{contentType} = $headers->{'content-type'};
 	$seen{body} = $request->{body} if $request->{body} ne '';
 	return \%seen;
+}
+
+sub _authorization {
+	my ($value, $ids) = @_;
+	my ($token) = ($value // '') =~ /^Bearer (.*)/;
+	return $value if !Stagedoor::AWS::is_token($token);
+	return { bearerAws => Stagedoor::AWS::token_seen($token,
+	    @{$ids // []}) };
 }
 
 sub _query_pairs {
