@@ -31,6 +31,8 @@ enum {
 	E_CONFIG = -16,		/* the settings cannot work */
 	E_SYSTEM = -17,		/* a system call failed; errno is in the text */
 	E_URI = -18,		/* a percent-encoding in the path is none */
+	E_PENDING = -19,	/* being made: ask again when it is there */
+	E_STORE = -20,		/* the store failed */
 };
 
 struct err {

@@ -135,8 +135,8 @@ static const struct key breaker_keys[] = {
 
 static const struct key store_keys[] = {
 	{ "type", KEY_WORD, KEY_REQUIRED, .words = store_types,
-	  .text = "where tokens are kept" },
-	{ "path", KEY_PATH, KEY_REQUIRED, .when = "sqlite",
+	  FIELD(store.type), .text = "where tokens are kept" },
+	{ "path", KEY_PATH, KEY_REQUIRED, .when = "sqlite", FIELD(store.path),
 	  .text = "the database" },
 	{ "url", KEY_STRING, KEY_REQUIRED, .when = "redis",
 	  .check = check_store_url,
@@ -145,7 +145,7 @@ static const struct key store_keys[] = {
 	{ "password", KEY_SECRET, .when = "redis", .text = "its password" },
 	{ "passwordFile", KEY_CONTENT, .when = "redis",
 	  .text = "file of the password" },
-	{ "keyFile", KEY_PATH, KEY_REQUIRED,
+	{ "keyFile", KEY_PATH, KEY_REQUIRED, FIELD(store.key_file),
 	  .text = "lines id:base64 of 32 bytes; the first seals, all open" },
 	{ .name = NULL }
 };
@@ -196,11 +196,11 @@ static const struct key provider_keys[] = {
 
 static const struct key cloud_keys[] = {
 	{ "googleApi", KEY_STRING, .check = check_url,
-	  .text = "in place of container.googleapis.com" },
-	{ "entraHost", KEY_STRING,
+	  FIELD(cloud.google_api), .text = "in place of container.googleapis.com" },
+	{ "entraHost", KEY_STRING, FIELD(cloud.entra_host),
 	  .text = "in place of login.microsoftonline.com" },
 	{ "stsEndpoint", KEY_STRING, .check = check_url,
-	  .text = "in place of the region's STS" },
+	  FIELD(cloud.sts_endpoint), .text = "in place of the region's STS" },
 	{ .name = NULL }
 };
 
@@ -247,7 +247,7 @@ const struct key keys_stagedoor[] = {
 	  .text = "numbers for machines that watch" },
 	{ "providers", KEY_LIST, KEY_LATER, .keys = provider_keys,
 	  .text = "shared objects with custom providers" },
-	{ "cloud", KEY_OBJECT, KEY_LATER, .keys = cloud_keys,
+	{ "cloud", KEY_OBJECT, .keys = cloud_keys,
 	  .text = "endpoint overrides" },
 	{ .name = NULL }
 };

@@ -10,6 +10,7 @@
 
 #include "cluster.h"
 #include "secret.h"
+#include "store.h"
 
 struct arena;
 struct json_object;
@@ -62,6 +63,12 @@ struct aws_settings {
 	size_t naccounts;
 };
 
+struct cloud_settings {	/* stagedoor.cloud; NULL: not overridden */
+	const char *google_api;		/* URL */
+	const char *entra_host;		/* URL or host */
+	const char *sts_endpoint;	/* URL */
+};
+
 struct settings {
 	struct arena *arena;		/* owns every string below */
 
@@ -101,6 +108,8 @@ struct settings {
 	size_t limit_request_body, limit_response;
 	unsigned breaker_failures;
 	double breaker_probe;
+	struct store_settings store;
+	struct cloud_settings cloud;
 	const char *ca_file;
 	const char *ca_file_at, *socket_group_at;	/* file:line, or NULL */
 	int log_level;			/* enum log_level */

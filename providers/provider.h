@@ -12,6 +12,9 @@
 #include "cluster.h"
 #include "credential.h"
 #include "err.h"
+#include "http.h"
+#include "process.h"
+#include "source.h"
 
 struct arena;
 struct identity;
@@ -61,6 +64,33 @@ struct provider_call {
 	int (*read_file)(const char *path, struct secret *out,
 	    struct err *err);
 	const char *(*getenv)(const char *name);
+	/*
+	 * What follows blocks, and may be called in a source's make only.
+	 * http_exchange and process_run, with what is left of this call's
+	 * time as a further bound; sleep before another try, 0 or E_TIMEOUT
+	 * when so much time is not left.
+	 */
+	int (*http)(const struct provider_call *call,
+	    const struct http_request *rq, struct http_answer *out,
+	    struct err *err);
+	int (*run)(const struct provider_call *call, const struct process *p,
+	    struct process_result *out, struct err *err);
+	int (*sleep)(const struct provider_call *call, int64_t ms,
+	    struct err *err);
+	/*
+	 * A copy of the source's value, from memory, or made now. On 0 the
+	 * caller releases out. E_PENDING: others make it; return at once with
+	 * that error, and obtain is called anew when it is there. Else why it
+	 * cannot be had, in the words of make.
+	 */
+	int (*source)(const struct provider_call *call,
+	    const struct source *source, struct source_value *out,
+	    struct err *err);
+	/* One step of the way, for `stagedoor explain`: what was looked at and
+	   what came of it. Never a secret. */
+	void (*note)(const struct provider_call *call, const char *fmt, ...)
+	    PRINTF_LIKE(2, 3);
+	void *core;		/* the core's own */
 };
 
 struct provider_ops {
