@@ -82,7 +82,10 @@ fetch_prepare(struct fetch_group *g, struct fetch *f)
 	f->group = g;
 	f->next = NULL;
 	f->tries = 0;
+	f->uploaded = 0;
 	strbuf_init(&f->body, f->limit);
+	if (f->secret)
+		strbuf_room(&f->body, f->limit);
 }
 
 /* Set up one of the group; does the breaker refuse it? */

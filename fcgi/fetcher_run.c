@@ -69,6 +69,20 @@ on_head(char *data, size_t size UNUSED, size_t len, void *ctx)
 
 	if (len > 5 && memcmp(data, "HTTP/", 5) == 0)
 		run->headers = true;
+	if (run->fetch->head != NULL)
+		strbuf_add(run->fetch->head, data, len);
+	return len;
+}
+
+static size_t
+on_read(char *buf, size_t size, size_t n, void *ctx)
+{
+	struct fetch *f = ((struct running *)ctx)->fetch;
+	size_t len = SD_MIN(size * n, f->upload_len - f->uploaded);
+
+	if (len > 0)
+		memcpy(buf, f->upload + f->uploaded, len);
+	f->uploaded += len;
 	return len;
 }
 
@@ -103,15 +117,19 @@ run_init(struct running *run, struct fetch *fetch)
 {
 	struct transfer_spec spec = {
 		.up = fetch->up,
+		.method = fetch->method,
 		.path = fetch->path,
 		.lines = fetch->headers,
 		.cred = fetch->cred,
+		.length = (int64_t)fetch->upload_len,
 		.bounded = true,
-		.fresh = fetch->tries == RUN_TRIES,
+		/* What cannot go out twice needs one that is open. */
+		.fresh = fetch->method != NULL || fetch->tries == RUN_TRIES,
 		.limit = fetch->limit,
 		.ctx = run,
 		.on_head = on_head,
 		.on_body = on_body,
+		.on_read = on_read,
 		.on_send = on_send,
 	};
 
@@ -203,6 +221,7 @@ run_end(struct running *run, CURLcode rc)
 	struct fetch *fetch = run->fetch;
 
 	if (!run->headers && fetch->tries < RUN_TRIES &&
+	    fetch->method == NULL &&
 	    transfer_met_closing(&run->transfer, rc)) {
 		run_again(run);
 		return;

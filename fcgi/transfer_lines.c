@@ -125,7 +125,7 @@ add_headers(struct transfer *t, size_t *n, const struct transfer_spec *spec,
     struct err *err)
 {
 	const struct header *h;
-	bool accept = spec->bounded;
+	bool accept = spec->bounded && spec->method == NULL;
 	size_t i;
 
 	for (i = 0; i < spec->nheaders; i++) {
@@ -195,7 +195,7 @@ add_credential(struct transfer *t, size_t *n, const struct credential *cred,
 bool
 transfer_has_body(const struct transfer_spec *spec)
 {
-	return spec->length != 0 && !spec->bounded &&
+	return spec->length != 0 && spec->method != NULL &&
 	    strcmp(spec->method, "HEAD") != 0;
 }
 
@@ -234,7 +234,7 @@ make_lines(struct transfer *t, const struct transfer_spec *spec,
 	    (r = add_whole(t, &n, spec->cred->acting, err)) != 0 ||
 	    (r = add_headers(t, &n, spec, err)) != 0)
 		return r;
-	if (spec->bounded) {
+	if (spec->bounded && spec->method == NULL) {
 		add_line(t, &n, "Accept", "application/json");
 		add_line(t, &n, "Content-Type", "application/json");
 	}

@@ -2,7 +2,7 @@
 /*
  * The one owner of libcurl. Two ways to a cluster:
  *
- * - fetch: a bounded GET whose whole answer is kept in memory. Fetches are
+ * - fetch: a bounded request whose whole answer is kept in memory. They are
  *   submitted in groups to threads that own a curl multi handle each and are
  *   shared by all workers (HTTP/2 multiplexed where the cluster speaks it).
  * - stream: any method, bytes passed on as they come, both ways, on a kept
@@ -58,14 +58,22 @@ int upstream_get(struct transport *t, const struct upstream_options *opt,
     struct upstream **out, struct err *err);
 void upstream_put(struct upstream *up);		/* NULL is fine */
 
-/* One bounded GET. The caller fills the first part and owns it all. */
+/* One bounded request. The caller fills the first part and owns it all. */
 struct fetch {
 	struct upstream *up;
+	const char *method;	/* NULL: a GET of the Kubernetes API; else what
+				   goes out is never sent twice, and no header
+				   is added */
 	const char *path;	/* appended to the url's base; with query */
 	const struct credential *cred;
 	const char *const *headers;	/* extra "Name: value", NULL at end;
 					   or NULL */
+	const char *upload;	/* the request's body; with a method only */
+	size_t upload_len;
 	size_t limit;		/* bytes of the (decoded) answer */
+	struct strbuf *head;	/* its header lines go there; or NULL */
+	bool secret;		/* the answer must be wiped: growing leaves no
+				   copies of it behind */
 	void *owner;		/* the caller's */
 
 	int status;		/* HTTP status; 0: none came, see err */
@@ -79,6 +87,7 @@ struct fetch {
 	struct fetch_group *group;
 	int64_t began, deadline;
 	unsigned tries;
+	size_t uploaded;
 };
 
 /* What is waited for as one: the lists of one cluster. */
