@@ -22,5 +22,7 @@ harden(void)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored by who started us, programs' ends could not be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 	mallopt(M_ARENA_MAX, 4);
 }
