@@ -202,28 +202,23 @@ gives_nothing_of_ours(void **state UNUSED)
 	close(high);
 }
 
-static void *
-runs_masked(void *arg UNUSED)
-{
-	struct process how = { .timeout = 10 };
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	/* glibc itself ignores 32 and 33 in what it spawns. */
-	prints("grep -c -E '^(SigBlk:.0{16}|SigIgn:.0{7}[01][08]0{7})$' "
-	    "/proc/self/status", &how, "2\n");
-	return NULL;
-}
-
 static void
 resets_signals(void **state UNUSED)
 {
-	pthread_t thread;
+	struct process_result out = PROCESS_RESULT_INIT;
+	struct err err = ERR_INIT;
+	sigset_t all, old;
 
 	signal(SIGPIPE, SIG_IGN);
-	assert_int_equal(pthread_create(&thread, NULL, runs_masked, NULL), 0);
-	pthread_join(thread, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	/* glibc itself ignores 32 and 33 in what it spawns. */
+	assert_int_equal(shell("grep -c -E '^(SigBlk:.0{16}|"
+	    "SigIgn:.0{7}[01][08]0{7})$' /proc/self/status",
+	    &(struct process) { .timeout = 10 }, &out, &err), 0);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	assert_string_equal(output(&out), "2\n");
+	process_result_release(&out);
 }
 
 /* Not where only its number is left, because nobody reaps orphans here. */
@@ -375,26 +370,47 @@ runs_from_many_threads(void **state UNUSED)
 	assert_int_equal(open_files(), before);
 }
 
-/* A daemon may be started without descriptors 0, 1 and 2. */
+static void *
+writes_to_1_and_2(void *arg UNUSED)
+{
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		usleep(20000);
+		if (write(1, "log", 3) == 3 || write(2, "log", 3) == 3)
+			return "written";
+	}
+	return NULL;
+}
+
+/*
+ * A daemon may be started without descriptors 1 and 2. What it logs then goes
+ * nowhere, and not into the program's output.
+ */
 static void
 needs_no_standard_descriptors(void **state UNUSED)
 {
 	struct process_result out = PROCESS_RESULT_INIT;
 	struct err err = ERR_INIT;
+	pthread_t thread;
+	void *written = NULL;
 	int saved[3], i, r;
 
 	fflush(NULL);
-	for (i = 0; i < 3; i++) {
+	for (i = 1; i < 3; i++) {
 		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
 		close(i);
 	}
-	r = shell("echo out; echo err >&2", &(struct process) { .timeout = 5 },
-	    &out, &err);
-	for (i = 0; i < 3; i++) {
+	pthread_create(&thread, NULL, writes_to_1_and_2, NULL);
+	r = shell("sleep 0.3; echo out; echo err >&2",
+	    &(struct process) { .timeout = 5 }, &out, &err);
+	pthread_join(thread, &written);
+	for (i = 1; i < 3; i++) {
 		dup2(saved[i], i);
 		close(saved[i]);
 	}
 	assert_int_equal(r, 0);
+	assert_null(written);
 	assert_string_equal(output(&out), "out\n");
 	assert_string_equal(out.errors, "err");
 	process_result_release(&out);
