@@ -92,31 +92,14 @@ fd_close(int *fd)
 	*fd = -1;
 }
 
-/* Never 0, 1 or 2, which the child's own would overwrite. */
-static int
-fd_raise(int fd)
-{
-	int raised = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-
-	close(fd);
-	return raised;
-}
-
 /* A pipe that we read from without waiting. */
 static int
 pipe_open(int fds[2])
 {
-	int i;
-
 	if (pipe2(fds, O_CLOEXEC) != 0) {
 		fds[0] = fds[1] = -1;
 		return -1;
 	}
-	for (i = 0; i < 2; i++)
-		if (fds[i] <= STDERR_FILENO)
-			fds[i] = fd_raise(fds[i]);
-	if (fds[0] < 0 || fds[1] < 0)
-		return -1;
 	return fcntl(fds[0], F_SETFL, O_NONBLOCK);
 }
 
