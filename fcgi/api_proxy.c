@@ -26,7 +26,10 @@ struct proxy {
 	const struct cluster *cluster;
 	const char *path;		/* below the cluster's base path */
 	struct access access;
+	struct access again;		/* after a 401 */
 	struct stream_request rq;
+	bool again_ok;			/* it may be sent once more */
+	bool rejected;			/* a 401 came that is not passed on */
 };
 
 /* The client's connection, as a stream sees it. */
@@ -55,12 +58,24 @@ behind_nginx(const struct request *req)
 	return server != NULL && str_starts(server, "nginx");
 }
 
+/* A 401 to what another credential of ours may get an answer to? */
+static bool
+is_rejected(struct proxy *p, int status)
+{
+	p->rejected = status == 401 && p->again_ok &&
+	    obtain_again(p->req, &p->access, &p->again);
+	return p->rejected;
+}
+
 static int
 io_head(void *ctx, int status, const struct header *headers, size_t n)
 {
-	struct request *req = ((struct proxy *)ctx)->req;
+	struct proxy *p = ctx;
+	struct request *req = p->req;
 	size_t i;
 
+	if (is_rejected(p, status))
+		return E_PENDING;
 	response_start(req, status);
 	for (i = 0; i < n; i++) {
 		/* Apache takes that for its own command, to go elsewhere. */
@@ -131,7 +146,7 @@ run_stream(struct proxy *p)
 	};
 	int r = transport_stream(req->rt->transport, &p->rq, &io, &err);
 
-	if (r == 0)
+	if (r == 0 || p->rejected)
 		return 0;
 	if (r == E_GONE || req->response.failed) {
 		req->response.failed = true;
@@ -209,6 +224,29 @@ answer_refused(struct request *req, enum provider_verdict v,
 	return response_api_error(req, &e);
 }
 
+static bool
+is_read(const struct request *req)
+{
+	return strcmp(req->method, "GET") == 0 || req->is_head ||
+	    strcmp(req->method, "OPTIONS") == 0;
+}
+
+/* Another credential; if there is none, the cluster may say 401 again. */
+static int
+send_again(struct proxy *p)
+{
+	struct err err = ERR_INIT;
+
+	p->rejected = p->again_ok = false;
+	if (proxy_access(p->req, p->cluster, &p->again, &err) == PROVIDER_OK) {
+		access_release(&p->access);
+		p->access = p->again;	/* taken */
+	}
+	if (err.code == E_GONE)
+		return E_GONE;
+	return send_on(p);
+}
+
 static int
 pass_on(struct proxy *p)
 {
@@ -222,7 +260,10 @@ pass_on(struct proxy *p)
 	v = proxy_access(req, c, &p->access, &err);
 	if (v != PROVIDER_OK)
 		return answer_refused(req, v, &err);
+	p->again_ok = is_read(req) && req->length == 0;
 	r = send_on(p);
+	if (p->rejected)
+		r = send_again(p);
 	access_release(&p->access);
 	return r;
 }
@@ -242,13 +283,6 @@ check_path(struct proxy *p, const char *rest)
 	p->path = *rest == '/' ? rest :
 	    arena_printf(req->arena, "/%s", rest);
 	return 0;
-}
-
-static bool
-is_read(const struct request *req)
-{
-	return strcmp(req->method, "GET") == 0 || req->is_head ||
-	    strcmp(req->method, "OPTIONS") == 0;
 }
 
 /* Not "h2c", which some clients offer with every request. */

@@ -18,7 +18,8 @@ struct batch {
 	struct transport *transport;
 	uint64_t id;
 	int gone_fd;
-	size_t running;		/* groups; the worker's alone */
+	size_t running;		/* groups; the worker's alone, as below */
+	struct fetch_group *expected;
 
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t cond;
@@ -140,6 +141,50 @@ batch_submit(struct batch *b, struct fetch_group *g)
 		group_finished(g);
 }
 
+/* ---- what is not fetched ---- */
+
+void
+batch_expect(struct batch *b, struct fetch_group *g)
+{
+	g->batch = b;
+	g->late = false;
+	g->expected_next = b->expected;
+	b->expected = g;
+	b->running++;
+}
+
+void
+batch_arrived(struct fetch_group *g)
+{
+	group_finished(g);
+}
+
+static void
+expected_drop(struct batch *b, const struct fetch_group *g)
+{
+	struct fetch_group **p = &b->expected;
+
+	while (*p != NULL && *p != g)
+		p = &(*p)->expected_next;
+	if (*p != NULL)
+		*p = g->expected_next;
+}
+
+/* Forgetting one has it arrive, but not leave the list: that is for later. */
+static void
+expected_forget(struct batch *b, int64_t until)
+{
+	struct fetch_group *g;
+
+	for (g = b->expected; g != NULL; g = g->expected_next)
+		if (g->deadline <= until && !g->late) {
+			g->late = true;
+			g->forget(g);
+		}
+}
+
+/* ---- waiting ---- */
+
 static bool
 client_gone(int fd)
 {
@@ -181,6 +226,7 @@ take_finished(struct batch *b)
 	if (b->finished == NULL)
 		b->finished_end = &b->finished;
 	b->running--;
+	expected_drop(b, g);
 	return g;
 }
 
@@ -192,6 +238,7 @@ batch_cancel(struct batch *b)
 
 	for (i = 0; i < b->transport->nfetchers && b->running > 0; i++)
 		fetcher_cancel(b->transport->fetchers[i], b->id);
+	expected_forget(b, INT64_MAX);
 	pthread_mutex_lock(&b->lock);
 	while (b->running > 0)
 		if (take_finished(b) == NULL)
@@ -214,6 +261,7 @@ batch_wait(struct batch *b, struct err *err)
 			continue;
 		pthread_mutex_unlock(&b->lock);
 		gone = client_gone(b->gone_fd);
+		expected_forget(b, clock_mono_ms());
 		pthread_mutex_lock(&b->lock);
 	}
 	pthread_mutex_unlock(&b->lock);

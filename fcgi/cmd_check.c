@@ -89,7 +89,8 @@ check_clusters(struct check *ck, struct settings *s)
 	struct transport *transport = transport_new(
 	    &(struct transport_options){ .threads = 1 });
 	struct problems found = { 0 };
-	struct runtime *rt = runtime_new(s, transport, &found);
+	struct services services = { .transport = transport };
+	struct runtime *rt = runtime_new(s, &services, &found);
 	bool whole = ck->problems.nerrors == 0;
 	size_t i;
 

@@ -24,6 +24,7 @@
 #include "runtime.h"
 #include "serve_checks.h"
 #include "settings.h"
+#include "sources.h"
 #include "transport.h"
 #include "watch.h"
 
@@ -36,7 +37,7 @@ struct serve {
 	size_t nfiles;
 	const char *listen;
 	unsigned threads;
-	struct transport *transport;
+	struct services services;
 	struct secret roots;	/* caFile as it was at the start */
 	struct runtime *rt;
 	struct watch watch;	/* the kubeconfigs that rt is made of */
@@ -152,7 +153,8 @@ make_transport(struct serve *sv, const struct settings *s)
 	if (read_roots(s, &sv->roots) != 0)
 		return -1;
 	opt.roots_pem = sv->roots.ptr;
-	sv->transport = transport_new(&opt);
+	sv->services.transport = transport_new(&opt);
+	sv->services.sources = sources_new(NULL);
 	return 0;
 }
 
@@ -161,7 +163,7 @@ make_runtime(struct serve *sv, struct settings *s, struct runtime **out)
 {
 	struct problems problems = { 0 };
 
-	*out = runtime_new(s, sv->transport, &problems);
+	*out = runtime_new(s, &sv->services, &problems);
 	log_problems(&problems);
 	problems_release(&problems);
 }
@@ -353,8 +355,12 @@ serve_pool(struct serve *sv, const sigset_t *set)
 	    sv->rt->clusters.n, n);
 	wait_for_signals(sv, set);
 	drain = sv->rt->settings->limit_drain;
-	if (!pool_stop(sv->pool, drain))
-		_exit(0);	/* threads still use what we would free */
+	if (!pool_stop(sv->pool, drain)) {
+		/* Threads still use what we would free; but what is being
+		   renewed must not be cut. */
+		sources_stop(sv->services.sources);
+		_exit(0);
+	}
 	return 0;
 }
 
@@ -384,7 +390,8 @@ run(struct serve *sv)
 	listen_close(&sv->listener);
 	watch_release(&sv->watch);
 	runtime_put(sv->rt);
-	transport_free(sv->transport);
+	sources_free(sv->services.sources);
+	transport_free(sv->services.transport);
 	secret_release(&sv->roots);
 	return code;
 }

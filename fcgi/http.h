@@ -13,15 +13,15 @@
 
 struct transport;
 
-#define HTTP_ANSWER_MAX (1 << 20)	/* bytes: tokens, and lists of clusters */
+#define HTTP_ANSWER_MAX (1 << 20)	/* bytes: lists of clusters too */
 #define HTTP_CONNECT_TIMEOUT 2.0	/* seconds */
 #define HTTP_TIMEOUT 10.0
 
 struct http_request {
 	const char *method;		/* NULL: GET */
 	const char *url;		/* http(s), encoded, no user info */
-	const char *const *headers;	/* "Name: value", NULL at the end; may be
-					   NULL; Host and framing are ours */
+	const char *const *headers;	/* "Name: value", NULL at the end;
+					   or NULL; Host, framing are ours */
 	const char *body;		/* NULL: none */
 	size_t body_len;
 	double connect_timeout, timeout;	/* seconds; 0: as above. timeout
@@ -34,8 +34,8 @@ struct http_answer {
 	int status;
 	struct secret body;		/* whole and decoded; NULL if empty */
 	struct secret head;		/* its header lines, as they came */
-	int64_t skew;			/* ms that their clock (Date) is ahead of
-					   ours; 0 within two seconds of it */
+	int64_t skew;			/* ms that their clock (Date) is ahead
+					   of ours; 0 within two seconds */
 	int64_t retry_after;		/* ms; 0: not said; at most an hour */
 };
 

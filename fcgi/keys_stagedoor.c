@@ -136,8 +136,8 @@ static const struct key breaker_keys[] = {
 static const struct key store_keys[] = {
 	{ "type", KEY_WORD, KEY_REQUIRED, .words = store_types,
 	  FIELD(store.type), .text = "where tokens are kept" },
-	{ "path", KEY_PATH, KEY_REQUIRED, .when = "sqlite", FIELD(store.path),
-	  .text = "the database" },
+	{ "path", KEY_PATH, KEY_REQUIRED, .when = "sqlite",
+	  FIELD(store.path), .text = "the database" },
 	{ "url", KEY_STRING, KEY_REQUIRED, .when = "redis",
 	  .check = check_store_url,
 	  .text = "unix:/path or redis://host:port/db" },
@@ -196,7 +196,8 @@ static const struct key provider_keys[] = {
 
 static const struct key cloud_keys[] = {
 	{ "googleApi", KEY_STRING, .check = check_url,
-	  FIELD(cloud.google_api), .text = "in place of container.googleapis.com" },
+	  FIELD(cloud.google_api),
+	  .text = "in place of container.googleapis.com" },
 	{ "entraHost", KEY_STRING, FIELD(cloud.entra_host),
 	  .text = "in place of login.microsoftonline.com" },
 	{ "stsEndpoint", KEY_STRING, .check = check_url,

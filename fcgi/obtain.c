@@ -6,10 +6,10 @@
 
 #include "arena.h"
 #include "clock.h"
-#include "files.h"
 #include "impersonate.h"
 #include "log.h"
 #include "obtain.h"
+#include "provider_call.h"
 #include "request.h"
 #include "runtime.h"
 #include "settings.h"
@@ -55,18 +55,6 @@ located_keep(struct located *l, struct upstream *up)
 	}
 	pthread_mutex_unlock(&l->lock);
 	upstream_put(old);
-}
-
-static int
-read_small_file(const char *path, struct secret *out, struct err *err)
-{
-	return file_read(path, PROVIDER_FILE_MAX, out, err);
-}
-
-static const char *
-read_environment(const char *name)
-{
-	return getenv(name);
 }
 
 static int
@@ -134,29 +122,18 @@ obtain_where(const struct request *req, const struct provider_call *call,
 	return find_address(req, call, out, err);
 }
 
-static struct provider_call
-call_for(const struct identity *who, const struct cluster *cluster)
-{
-	return (struct provider_call) {
-		.cluster = cluster,
-		.who = who,
-		.scratch = arena_new(),
-		.now = clock_wall_ms(),
-		.read_file = read_small_file,
-		.getenv = read_environment,
-	};
-}
-
 int
 obtain_address(const struct request *req, const struct cluster *cluster,
     struct access *out, struct err *err)
 {
-	struct provider_call call = call_for(&req->who, cluster);
+	struct source_asker asker = { .rt = req->rt };
+	struct provider_call call;
 	int r;
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct access)ACCESS_INIT;
+	provider_call_begin(&call, &asker, cluster, &req->who);
 	r = obtain_where(req, &call, out, err);
-	arena_free(call.scratch);
+	provider_call_end(&call);
 	return r;
 }
 
@@ -170,43 +147,138 @@ access_act(const struct request *req, const struct cluster *cluster,
 	    &a->cred.acting, err);
 }
 
+static void
+keep_sources(struct access *out, const struct source_asker *asker)
+{
+	out->used = asker->used;
+	out->pending_kind = asker->pending_kind;
+	memcpy(out->pending, asker->pending, SOURCE_KEY);
+}
+
 enum provider_verdict
 obtain_access(const struct request *req, const struct cluster *cluster,
     const struct client_tokens *tokens, struct access *out, struct err *err)
 {
-	struct provider_call call = call_for(&req->who, cluster);
+	struct source_asker asker = { .rt = req->rt, .refused = out->refused };
+	struct provider_call call;
 	enum provider_verdict v;
 	int r;
 
+	provider_call_begin(&call, &asker, cluster, &req->who);
 	call.auth = tokens->auth;
 	call.auth_lower = tokens->lower;
-	memset(out, 0, sizeof(*out));
 	if ((r = obtain_where(req, &call, out, err)) != 0)
 		v = r == E_DENIED ? PROVIDER_REFUSED : PROVIDER_FAILED;
 	else
 		v = cluster->provider->obtain(cluster->provider_state, &call,
 		    &out->cred, err);
+	keep_sources(out, &asker);
 	if (v == PROVIDER_OK && access_act(req, cluster, out, err) != 0)
 		v = PROVIDER_REFUSED;
 	if (v != PROVIDER_OK)
 		access_release(out);
 	if (v != PROVIDER_OK && err->detail[0] != '\0')
 		log_warn("%s %s: %s", req->id, err->text, err->detail);
-	arena_free(call.scratch);
+	provider_call_end(&call);
 	return v;
 }
 
-int
-obtain_try(const struct cluster *cluster, struct err *err)
-{
-	struct provider_call call = call_for(NULL, cluster);
-	struct credential cred = CREDENTIAL_INIT;
-	enum provider_verdict v = cluster->provider->obtain(
-	    cluster->provider_state, &call, &cred, err);
+/* ---- waiting ---- */
 
+int64_t
+obtain_deadline(const struct cluster *c)
+{
+	return clock_mono_ms() + clock_ms(c->connect_timeout + c->timeout);
+}
+
+int
+obtain_late(const struct cluster *c, const struct access *a, struct err *err)
+{
+	return err_set(err, E_TIMEOUT, "the credential for cluster '%s' (%s) "
+	    "is not there yet: it is still being asked for, try again soon",
+	    c->name, a->pending_kind);
+}
+
+/* 0: ask again. */
+static int
+wait_once(const struct request *req, const struct access *a, int64_t deadline,
+    struct err *err)
+{
+	struct batch *b = batch_new(req->rt->transport, req->fd);
+	struct source_wait wait = { .sources = req->rt->sources };
+	struct fetch_group group = { .n = 0 };
+	int r = 0;
+
+	memcpy(wait.key, a->pending, SOURCE_KEY);
+	if (sources_await(&wait, b, &group, deadline) &&
+	    batch_wait(b, err) == NULL)
+		r = err->code;
+	batch_free(b);
+	return r;
+}
+
+enum provider_verdict
+obtain_access_wait(const struct request *req, const struct cluster *cluster,
+    const struct client_tokens *tokens, struct access *out, struct err *err)
+{
+	int64_t deadline = obtain_deadline(cluster);
+	enum provider_verdict v;
+
+	for (;;) {
+		v = obtain_access(req, cluster, tokens, out, err);
+		if (v != PROVIDER_FAILED || err->code != E_PENDING)
+			return v;
+		if (clock_mono_ms() >= deadline) {
+			obtain_late(cluster, out, err);
+			return v;
+		}
+		if (wait_once(req, out, deadline, err) != 0)
+			return v;
+	}
+}
+
+bool
+obtain_again(const struct request *req, const struct access *a,
+    struct access *again)
+{
+	*again = (struct access)ACCESS_INIT;
+	if (a->used.n == 0)
+		return false;
+	again->refused = a->used;
+	return sources_reject(req->rt->sources, &again->refused);
+}
+
+/* ---- without a request ---- */
+
+/* 0 or E_*; the credential is not kept. */
+static int
+obtain_only(struct source_asker *asker, const struct cluster *cluster,
+    struct err *err)
+{
+	struct credential cred = CREDENTIAL_INIT;
+	struct provider_call call;
+	enum provider_verdict v;
+
+	provider_call_begin(&call, asker, cluster, NULL);
+	v = cluster->provider->obtain(cluster->provider_state, &call, &cred,
+	    err);
 	credential_release(&cred);
-	arena_free(call.scratch);
+	provider_call_end(&call);
 	return v == PROVIDER_OK ? 0 : err->code;
+}
+
+int
+obtain_source(struct source_job *job, struct err *err)
+{
+	return obtain_only(&job->asker, job->cluster, err);
+}
+
+int
+obtain_try(struct runtime *rt, const struct cluster *cluster, struct err *err)
+{
+	struct source_asker asker = { .rt = rt };
+
+	return obtain_only(&asker, cluster, err);
 }
 
 void

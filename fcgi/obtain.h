@@ -7,12 +7,18 @@
 #ifndef STAGEDOOR_OBTAIN_H
 #define STAGEDOOR_OBTAIN_H
 
+#include "sources.h"
 #include "../providers/provider.h"
 
 struct request;
+struct runtime;
 
 struct access {
 	struct credential cred;
+	struct source_uses used;	/* what cred was made of */
+	struct source_uses refused;	/* in: not of these */
+	unsigned char pending[SOURCE_KEY];	/* with E_PENDING: of this */
+	const char *pending_kind;
 	struct upstream *up;	/* a reference; usually the cluster's own */
 	const char *url;	/* for messages; no slash at the end */
 	const char *base_path;	/* of url: "" or "/prefix" */
@@ -27,13 +33,33 @@ struct client_tokens {
 };
 
 /*
- * On PROVIDER_OK the caller releases out. Else err has the sentence for the
- * row or the answer (E_SIGNIN, E_DENIED, E_NOTBUILT, E_CONFIG, E_SYSTEM),
- * and out holds nothing. A broken cluster gives PROVIDER_FAILED, E_CONFIG.
+ * Without blocking. On PROVIDER_OK the caller releases out. Else err has the
+ * sentence for the row or the answer, and out holds nothing, but with
+ * PROVIDER_FAILED, E_PENDING what to wait for (sources_await) before asking
+ * again. A broken cluster gives PROVIDER_FAILED, E_CONFIG. out is as
+ * ACCESS_INIT, with `refused` perhaps.
  */
 enum provider_verdict obtain_access(const struct request *req,
     const struct cluster *cluster, const struct client_tokens *tokens,
     struct access *out, struct err *err);
+/*
+ * The same, but waits: at most as long as the cluster may take to answer.
+ * Also E_TIMEOUT, and E_GONE when the client left.
+ */
+enum provider_verdict obtain_access_wait(const struct request *req,
+    const struct cluster *cluster, const struct client_tokens *tokens,
+    struct access *out, struct err *err);
+/* When waiting for a credential that was asked for now ends: mono ms. */
+int64_t obtain_deadline(const struct cluster *cluster);
+/* What a row says then: E_TIMEOUT. */
+int obtain_late(const struct cluster *cluster, const struct access *a,
+    struct err *err);
+/*
+ * The cluster answered 401. True: a has `refused`, ask once more for another
+ * credential. False: there is none to be had.
+ */
+bool obtain_again(const struct request *req, const struct access *a,
+    struct access *again);
 /*
  * Only the address, for a credential that the client brought itself; checks
  * that the user may use the cluster. 0, E_DENIED or E_CONFIG.
@@ -51,7 +77,8 @@ int access_act(const struct request *req, const struct cluster *cluster,
  * Would the cluster's provider, which reads files only (PROVIDER_FILES),
  * give a credential now? 0, or what err says; it is not kept.
  */
-int obtain_try(const struct cluster *cluster, struct err *err);
+int obtain_try(struct runtime *rt, const struct cluster *cluster,
+    struct err *err);
 void access_release(struct access *a);
 
 /* A runtime's memory of located addresses. */

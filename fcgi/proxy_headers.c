@@ -235,7 +235,7 @@ proxy_access(const struct request *req, const struct cluster *cluster,
 	if (verbatim != NULL)
 		return use_verbatim(req, cluster, verbatim, out, err);
 	tokens.auth = auth_from_headers(req);
-	v = obtain_access(req, cluster, &tokens, out, err);
+	v = obtain_access_wait(req, cluster, &tokens, out, err);
 	jsonx_wipe(tokens.auth);
 	if (v == PROVIDER_NEEDS_USER && !cluster->sign_in_stagedoor &&
 	    (cluster->provider->flags & PROVIDER_BARE_PROXY))

@@ -2,7 +2,7 @@
 /*
  * Which clusters, which lists of each, and the wait for them. Nothing here
  * knows where the bytes of a list come from: rows are handed over to be
- * fetched in query_submit, and come back from query_wait when they are in.
+ * fetched in query_go_on, and come back from query_wait when they are in.
  */
 #include "base.h"
 
@@ -110,13 +110,35 @@ query_choose(struct query *q)
 	    q->req->id, q->spec->entity->name, q->n, all->n);
 }
 
+/* Start what the row needs next; what is there already needs no waiting. */
 static void
-query_submit(struct query *q, struct fetch_group *group)
+query_go_on(struct query *q, struct row *row, enum row_next next)
 {
-	batch_submit(q->batch, group);
+	while (next == ROW_WAIT && !row_await(row, q->req, q->batch))
+		next = row_arrived(row, q->req, q->spec->auth);
+	if (next == ROW_LISTS)
+		batch_submit(q->batch, &row->group);
+	else if (next == ROW_METRICS)
+		batch_submit(q->batch, &row->metrics_group);
 }
 
-/* The next row whose lists or metrics came; NULL at the end or E_GONE. */
+/* Something of a row came. */
+static void
+query_take(struct query *q, const struct fetch_group *group)
+{
+	struct row *row = group->owner;
+	enum row_next next;
+
+	if (group == &row->wait_group)
+		next = row_arrived(row, q->req, q->spec->auth);
+	else if (group == &row->group)
+		next = row_lists_in(row, q->req, q->spec->auth);
+	else
+		next = row_metrics_in(row);
+	query_go_on(q, row, next);
+}
+
+/* The next of what came for a row; NULL at the end or E_GONE. */
 static struct fetch_group *
 query_wait(struct query *q, struct err *err)
 {
@@ -149,23 +171,17 @@ query_run(struct query *q)
 {
 	struct fetch_group *group;
 	struct err err = ERR_INIT;
-	struct row *row;
 	size_t i;
 	int r;
 
 	for (i = 0; i < q->n; i++)
-		if (row_open(&q->rows[i], q->req, q->spec->auth))
-			query_submit(q, &q->rows[i].group);
+		query_go_on(q, &q->rows[i], row_open(&q->rows[i], q->req,
+		    q->spec->auth));
 	response_json_stream(q->req, 200);
 	r = response_write(q->req, "{\"items\":[", 10);
 	while (r == 0 && (r = query_write(q)) == 0 &&
-	    (group = query_wait(q, &err)) != NULL) {
-		row = group->owner;
-		if (group == &row->metrics_group)
-			row_metrics_in(row);
-		else if (row_lists_in(row, q->req->arena))
-			query_submit(q, &row->metrics_group);
-	}
+	    (group = query_wait(q, &err)) != NULL)
+		query_take(q, group);
 	if (r == 0)
 		r = err.code;
 	return r != 0 ? r : response_write(q->req, "]}", 2);

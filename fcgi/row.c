@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include "arena.h"
+#include "clock.h"
 #include "objects.h"
 #include "request.h"
 #include "row.h"
@@ -21,6 +22,18 @@ group_make(struct fetch_group *group, struct row *row, size_t n)
 }
 
 static void
+group_release(struct fetch_group *group)
+{
+	size_t i;
+
+	for (i = 0; i < group->n; i++)
+		strbuf_release(&group->fetches[i].body);
+	free(group->fetches);
+	group->fetches = NULL;
+	group->n = 0;
+}
+
+static void
 fetch_make(struct fetch *f, const struct row *row, const char *target,
     size_t limit)
 {
@@ -30,26 +43,68 @@ fetch_make(struct fetch *f, const struct row *row, const char *target,
 	f->limit = limit;
 }
 
-bool
-row_open(struct row *row, struct request *req, struct json_object *auth)
+static enum row_next
+row_end(struct row *row)
 {
-	const struct client_tokens tokens = { .auth = auth };
+	row->done = true;
+	return ROW_DONE;
+}
+
+/* There is access: ask for the lists. */
+static enum row_next
+row_ask(struct row *row, const struct request *req)
+{
 	size_t i, n = row->lists->n;
 	size_t limit = req->rt->settings->limit_response;
 
-	row->verdict = obtain_access(req, row->cluster, &tokens, &row->access,
-	    &row->err);
-	if (row->verdict != PROVIDER_OK || n == 0) {
-		row->done = true;
-		row->empty = row->verdict == PROVIDER_OK;
-		return false;
-	}
 	group_make(&row->group, row, n);
 	row->answers = xcalloc(n, sizeof(*row->answers));
 	for (i = 0; i < n; i++)
 		fetch_make(&row->group.fetches[i], row,
 		    row->lists->items[i].target, limit);
-	return true;
+	return ROW_LISTS;
+}
+
+static bool
+row_obtain(struct row *row, struct request *req, struct json_object *auth,
+    struct access *access)
+{
+	const struct client_tokens tokens = { .auth = auth };
+
+	row->verdict = obtain_access(req, row->cluster, &tokens, access,
+	    &row->err);
+	return row->verdict == PROVIDER_FAILED && row->err.code == E_PENDING;
+}
+
+static enum row_next
+row_first(struct row *row, struct request *req, struct json_object *auth)
+{
+	if (row_obtain(row, req, auth, &row->access))
+		return ROW_WAIT;
+	row->empty = row->verdict == PROVIDER_OK && row->lists->n == 0;
+	if (row->verdict != PROVIDER_OK || row->empty)
+		return row_end(row);
+	return row_ask(row, req);
+}
+
+enum row_next
+row_open(struct row *row, struct request *req, struct json_object *auth)
+{
+	row->wait_until = obtain_deadline(row->cluster);
+	return row_first(row, req, auth);
+}
+
+bool
+row_await(struct row *row, struct request *req, struct batch *b)
+{
+	const struct access *a = row->rejected ? &row->again : &row->access;
+
+	row->wait.sources = req->rt->sources;
+	memcpy(row->wait.key, a->pending, SOURCE_KEY);
+	row->wait_group.owner = row;
+	row->wait_group.late = clock_mono_ms() >= row->wait_until;
+	return !row->wait_group.late && sources_await(&row->wait, b,
+	    &row->wait_group, row->wait_until);
 }
 
 /* Look at one answer; what is of no use gives its memory back at once. */
@@ -127,8 +182,20 @@ fetch_failed(const struct fetch *f)
 	return f->err.code != 0 || f->status < 200 || f->status > 299;
 }
 
-bool
-row_lists_in(struct row *row, struct arena *arena)
+/* Drop what the refused credential brought. */
+static void
+row_forget(struct row *row)
+{
+	group_release(&row->group);
+	free(row->answers);
+	row->answers = NULL;
+	access_release(&row->access);
+	row->access = row->again;	/* taken */
+	row->again = (struct access)ACCESS_INIT;
+}
+
+static enum row_next
+row_read(struct row *row, struct request *req)
 {
 	const struct row_answer *pods;
 	bool any = false;
@@ -142,11 +209,62 @@ row_lists_in(struct row *row, struct arena *arena)
 	}
 	row->empty = !any;
 	pods = row->cluster->skip_metrics ? NULL : row_pods(row);
-	row->done = pods == NULL || !row_ask_metrics(row, pods, arena);
-	return !row->done;
+	if (pods == NULL || !row_ask_metrics(row, pods, req->arena))
+		return row_end(row);
+	return ROW_METRICS;
 }
 
-void
+/* After a 401: another credential, or what the refused one brought. */
+static enum row_next
+row_again(struct row *row, struct request *req, struct json_object *auth)
+{
+	if (row_obtain(row, req, auth, &row->again))
+		return ROW_WAIT;
+	if (row->verdict == PROVIDER_OK) {
+		row_forget(row);
+		return row_ask(row, req);
+	}
+	row->verdict = PROVIDER_OK;	/* the answers say what is wrong */
+	return row_read(row, req);
+}
+
+static bool
+row_is_refused(const struct row *row)
+{
+	size_t i;
+
+	for (i = 0; i < row->group.n; i++)
+		if (row->group.fetches[i].status == 401)
+			return true;
+	return false;
+}
+
+enum row_next
+row_arrived(struct row *row, struct request *req, struct json_object *auth)
+{
+	if (!row->wait_group.late)
+		return row->rejected ? row_again(row, req, auth) :
+		    row_first(row, req, auth);
+	if (row->rejected) {
+		row->verdict = PROVIDER_OK;
+		return row_read(row, req);
+	}
+	obtain_late(row->cluster, &row->access, &row->err);
+	return row_end(row);
+}
+
+enum row_next
+row_lists_in(struct row *row, struct request *req, struct json_object *auth)
+{
+	if (row->rejected || !row_is_refused(row) ||
+	    !obtain_again(req, &row->access, &row->again))
+		return row_read(row, req);
+	row->rejected = true;
+	row->wait_until = obtain_deadline(row->cluster);
+	return row_again(row, req, auth);
+}
+
+enum row_next
 row_metrics_in(struct row *row)
 {
 	static const struct object_list list = { .type = "podmetrics" };
@@ -155,19 +273,7 @@ row_metrics_in(struct row *row)
 	for (i = 0; i < row->metrics_group.n; i++)
 		answer_check(&row->metrics_group.fetches[i], &list,
 		    &row->metrics_answers[i]);
-	row->done = true;
-}
-
-static void
-group_release(struct fetch_group *group)
-{
-	size_t i;
-
-	for (i = 0; i < group->n; i++)
-		strbuf_release(&group->fetches[i].body);
-	free(group->fetches);
-	group->fetches = NULL;
-	group->n = 0;
+	return row_end(row);
 }
 
 void
@@ -180,4 +286,5 @@ row_release(struct row *row)
 	row->answers = row->metrics_answers = NULL;
 	pods_release(&row->pods);
 	access_release(&row->access);
+	access_release(&row->again);
 }

@@ -33,17 +33,33 @@ struct row {
 	struct fetch_group group, metrics_group;	/* owner: the row */
 	struct row_answer *answers, *metrics_answers;
 	struct pods pods;
+	struct source_wait wait;	/* for a credential */
+	struct fetch_group wait_group;	/* owner: the row */
+	int64_t wait_until;
+	struct access again;		/* after a 401 */
+	bool rejected;			/* a 401 came already */
 	bool done;		/* nothing is under way or to be asked */
 	bool empty;		/* done, and there is nothing to show */
 };
 
+/* What a row needs next. */
+enum row_next {
+	ROW_DONE,
+	ROW_WAIT,	/* for its credential: row_await, then row_arrived */
+	ROW_LISTS,	/* its group is to be fetched, then row_lists_in */
+	ROW_METRICS,	/* its metrics_group is, then row_metrics_in */
+};
+
 /* cluster, lists and selector are filled; the rest is zero. */
-/* Get access. True: group is ready to be submitted. Else the row is done. */
-bool row_open(struct row *row, struct request *req, struct json_object *auth);
-/* The lists are in. True: metrics_group is ready. Else the row is done. */
-bool row_lists_in(struct row *row, struct arena *arena);
-/* The metrics are in: the row is done. */
-void row_metrics_in(struct row *row);
+enum row_next row_open(struct row *row, struct request *req,
+    struct json_object *auth);
+/* True: wait_group arrives in the batch. False: call row_arrived now. */
+bool row_await(struct row *row, struct request *req, struct batch *b);
+enum row_next row_arrived(struct row *row, struct request *req,
+    struct json_object *auth);
+enum row_next row_lists_in(struct row *row, struct request *req,
+    struct json_object *auth);
+enum row_next row_metrics_in(struct row *row);
 /* Write a done row that is not empty. 0 or E_GONE. */
 int row_write(struct row *row, struct request *req);
 /* Drop everything it holds; not while a group of it is under way. */

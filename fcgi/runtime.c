@@ -76,14 +76,14 @@ give_state(struct runtime *rt, struct cluster *c)
 
 /* Its files may come later, so this costs nothing but a line in the log. */
 static void
-try_cluster(struct cluster *c, struct arena *arena, struct problems *problems)
+try_cluster(struct runtime *rt, struct cluster *c, struct problems *problems)
 {
 	struct err err = ERR_INIT;
 
 	if (c->broken != NULL || !(c->provider->flags & PROVIDER_FILES) ||
-	    obtain_try(c, &err) == 0)
+	    obtain_try(rt, c, &err) == 0)
 		return;
-	c->doubt = arena_strdup(arena, err.text);
+	c->doubt = arena_strdup(rt->arena, err.text);
 	problems_add(problems, true, "%s: %s%s%s", c->where ? c->where :
 	    "settings", err.text, err.detail[0] != '\0' ? ": " : "",
 	    err.detail);
@@ -117,16 +117,18 @@ report_duplicates(const struct clusters *cs, struct problems *problems)
 }
 
 struct runtime *
-runtime_new(struct settings *settings, struct transport *transport,
+runtime_new(struct settings *settings, const struct services *services,
     struct problems *problems)
 {
 	struct runtime *rt = xcalloc(1, sizeof(*rt));
+	struct transport *transport = services->transport;
 	size_t i;
 
 	rt->refs = 1;
 	rt->arena = arena_new();
 	rt->settings = settings;
 	rt->transport = transport;
+	rt->sources = services->sources;
 	rt->located = located_new();
 	rt->catalog = catalog_new(settings, transport, problems);
 	locators_run(settings, rt->arena, &rt->clusters, problems);
@@ -135,7 +137,7 @@ runtime_new(struct settings *settings, struct transport *transport,
 		    rt->arena);
 		give_state(rt, rt->clusters.items[i]);
 		report_cluster(rt->clusters.items[i], problems);
-		try_cluster(rt->clusters.items[i], rt->arena, problems);
+		try_cluster(rt, rt->clusters.items[i], problems);
 	}
 	report_duplicates(&rt->clusters, problems);
 	return rt;

@@ -13,12 +13,20 @@ struct catalog;
 struct provider_state;
 struct problems;
 struct settings;
+struct sources;
 struct transport;
+
+/* What outlives all runtimes and is theirs to use; borrowed. */
+struct services {
+	struct transport *transport;
+	struct sources *sources;	/* NULL: nothing is asked of a cloud */
+};
 
 struct runtime {
 	struct arena *arena;
 	struct settings *settings;	/* owned */
-	struct transport *transport;	/* borrowed: outlives all runtimes */
+	struct transport *transport;	/* borrowed, as is sources */
+	struct sources *sources;
 	struct catalog *catalog;	/* owned */
 	struct clusters clusters;	/* owned; in the order of locators */
 	struct provider_state *states;	/* those that clusters need */
@@ -33,7 +41,7 @@ struct runtime {
  * with `broken` set and are reported in problems as warnings.
  */
 struct runtime *runtime_new(struct settings *settings,
-    struct transport *transport, struct problems *problems);
+    const struct services *services, struct problems *problems);
 struct runtime *runtime_ref(struct runtime *rt);
 void runtime_put(struct runtime *rt);
 

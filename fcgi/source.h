@@ -31,6 +31,9 @@ struct source_value {
 void source_value_copy(struct source_value *to,
     const struct source_value *from);
 void source_value_release(struct source_value *v);
+/* As bytes, and back; false: they are none. */
+void source_value_print(const struct source_value *v, struct secret *out);
+bool source_value_parse(const struct secret *bytes, struct source_value *out);
 
 struct source {
 	const char *kind;	/* "aws role": a constant, without secrets */

@@ -90,15 +90,23 @@ struct fetch {
 	size_t uploaded;
 };
 
-/* What is waited for as one: the lists of one cluster. */
+/* What is waited for as one: the lists of one cluster, or what another
+   thread is at (batch_expect). */
 struct fetch_group {
 	struct fetch *fetches;
 	size_t n;		/* may be 0: it is finished at once */
 	void *owner;
 
+	/* For batch_expect only. */
+	int64_t deadline;	/* mono ms: then it is not waited for longer */
+	/* Have it arrive now, if it did not yet; on the batch's thread. */
+	void (*forget)(struct fetch_group *g);
+	void *forget_ctx;
+	bool late;		/* out: the deadline passed */
+
 	size_t pending;		/* transport's; so below */
 	struct batch *batch;	/* NULL: a probe of the transport */
-	struct fetch_group *next;
+	struct fetch_group *next, *expected_next;
 };
 
 /*
@@ -107,6 +115,12 @@ struct fetch_group {
  */
 struct batch *batch_new(struct transport *t, int gone_fd);
 void batch_submit(struct batch *b, struct fetch_group *g);
+/*
+ * Wait for a group without fetches too, until batch_arrived, which any thread
+ * may call, once; the group may be gone when that returns.
+ */
+void batch_expect(struct batch *b, struct fetch_group *g);
+void batch_arrived(struct fetch_group *g);
 /*
  * The next finished group, in the order they finish; NULL when none is under
  * way. Returns NULL with err->code E_GONE when the client left.

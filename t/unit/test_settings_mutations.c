@@ -97,7 +97,8 @@ look_for_more(const char *file)
 
 	settings_check(&file, 1, &rig.s, &rig.problems);
 	if (rig.s != NULL) {
-		rt = runtime_new(rig.s, t, &rig.problems);
+		rt = runtime_new(rig.s, &(struct services){ .transport = t },
+		    &rig.problems);
 		serve_check(rig.s, &rig.problems);
 		rig.s = NULL;	/* the runtime has it */
 		runtime_put(rt);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The threads that make credentials. They are started when there is more to
+ * do than there are idle ones, and end when they have been idle for long. A
+ * job that waits for a value waits for a thread that is at work on it, never
+ * for one that is queued: so no number of jobs can block each other.
+ */
+#include "base.h"
+
+#include <signal.h>
+
+#include "clock.h"
+#include "log.h"
+#include "runtime.h"
+#include "sources_private.h"
+#include "../providers/provider.h"
+
+#define THREADS_MAX 64		/* sources that hang hold one each */
+#define THREAD_IDLE_MS 30000
+#define JOB_MS 60000		/* longer than any source may take */
+
+static void
+job_free(struct queued_job *q)
+{
+	runtime_put(q->job.rt);
+	free(q);
+}
+
+/* Under the lock; NULL when it is time to end. */
+static struct queued_job *
+job_take(struct sources *s)
+{
+	int64_t until = clock_mono_ms() + THREAD_IDLE_MS;
+	struct timespec ts = { .tv_sec = until / 1000 };
+	struct queued_job *q;
+
+	s->idle++;
+	while (s->queue == NULL && !s->stop &&
+	    pthread_cond_timedwait(&s->work, &s->lock, &ts) == 0)
+		continue;
+	s->idle--;
+	if (s->stop || s->queue == NULL)
+		return NULL;
+	q = s->queue;
+	s->queue = q->next;
+	if (s->queue == NULL)
+		s->queue_end = &s->queue;
+	s->queued--;
+	return q;
+}
+
+static void
+job_run(struct sources *s, struct queued_job *q)
+{
+	struct err err = ERR_INIT;
+	int r = 0;
+
+	/* Another job may have come to it on its way. */
+	if (q->entry->state == ENTRY_QUEUED) {
+		pthread_mutex_unlock(&s->lock);
+		q->job.asker.deadline = clock_mono_ms() + JOB_MS;
+		r = obtain_source(&q->job, &err);
+		pthread_mutex_lock(&s->lock);
+	}
+	entry_settle(s, q->entry, r != 0 ? &err : NULL);
+	pthread_mutex_unlock(&s->lock);
+	job_free(q);
+	pthread_mutex_lock(&s->lock);
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct sources *s = arg;
+	struct queued_job *q;
+
+	pthread_mutex_lock(&s->lock);
+	while ((q = job_take(s)) != NULL)
+		job_run(s, q);
+	s->threads--;
+	pthread_cond_broadcast(&s->made);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* Signals are for the main thread. If there is none to be had, others will
+   come to the job in their time. */
+static void
+thread_start(struct sources *s)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&thread, &attr, thread_main, s) == 0)
+		s->threads++;
+	else if (s->threads == 0)
+		BUG("pthread_create failed");
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+}
+
+void
+sources_queue(struct sources *s, struct entry *e,
+    const struct provider_call *call)
+{
+	const struct source_asker *asker = call->core;
+	struct queued_job *q = xcalloc(1, sizeof(*q));
+
+	q->job.rt = runtime_ref(asker->rt);
+	q->job.cluster = call->cluster;
+	q->job.asker.rt = asker->rt;
+	q->job.asker.blocking = true;
+	q->job.asker.refused = asker->refused;
+	q->entry = e;
+	e->pins++;
+	e->state = ENTRY_QUEUED;
+	*s->queue_end = q;
+	s->queue_end = &q->next;
+	s->queued++;
+	if (s->queued > s->idle && s->threads < THREADS_MAX)
+		thread_start(s);
+	pthread_cond_signal(&s->work);
+}
+
+void
+sources_stop(struct sources *s)
+{
+	struct queued_job *q;
+
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_broadcast(&s->work);
+	while (s->threads > 0)
+		pthread_cond_wait(&s->made, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	while ((q = s->queue) != NULL) {
+		s->queue = q->next;
+		job_free(q);
+	}
+}

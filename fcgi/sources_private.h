@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the credential cache share: sources.c has the entries,
+ * sources_pool.c the threads, sources_store.c what processes share.
+ */
+#ifndef STAGEDOOR_SOURCES_PRIVATE_H
+#define STAGEDOOR_SOURCES_PRIVATE_H
+
+#include <pthread.h>
+
+#include "err.h"
+#include "sources.h"
+
+enum entry_state { ENTRY_IDLE, ENTRY_QUEUED, ENTRY_MAKING };
+
+struct entry {
+	unsigned char key[SOURCE_KEY];
+	struct entry *next;
+	const char *kind;
+	enum entry_state state;
+	bool have;			/* value is there, maybe out of date */
+	struct source_value value;
+	uint64_t generation;
+	int64_t due;			/* wall ms: from then on renew it */
+	int64_t made;			/* mono ms */
+	int64_t used;			/* mono ms, last */
+	int64_t forced;			/* mono ms of the last 401's; 0: none */
+	unsigned pins;			/* it must stay */
+	struct err failure;		/* code 0: the last try went well */
+	unsigned failures;		/* in a row */
+	int64_t retry_at;		/* mono ms: no try before */
+	struct source_wait *waits;
+};
+
+struct queued_job {
+	struct source_job job;
+	struct entry *entry;		/* which is ENTRY_QUEUED */
+	struct queued_job *next;
+};
+
+struct sources {
+	struct store *store;
+	unsigned char secret[32];	/* of all HMACs */
+
+	pthread_mutex_t lock;		/* of what follows */
+	pthread_cond_t made;		/* a value was made, or failed */
+	pthread_cond_t work;		/* a job was queued, or stop */
+	struct entry *entries;
+	size_t nentries;
+	struct queued_job *queue, **queue_end;
+	unsigned threads, idle, queued;
+	bool stop;
+};
+
+/* ---- sources.c, under the lock ---- */
+
+/* Its job ended: if that never came to make it, it is not queued any more. */
+void entry_settle(struct sources *s, struct entry *e, const struct err *err);
+
+/* ---- sources_pool.c ---- */
+
+/* Have the provider of the call's cluster run on a thread. Under the lock. */
+void sources_queue(struct sources *s, struct entry *e,
+    const struct provider_call *call);
+
+/* Is this generation of this key among them? */
+bool uses_have(const struct source_uses *uses, const unsigned char *key,
+    uint64_t generation);
+/* The same value is the same generation, in each process of one store. */
+uint64_t generation_of(const struct sources *s, const struct source_value *v);
+
+#endif

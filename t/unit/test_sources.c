@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The credential cache and its pool: who makes a value, how often, who waits
+ * for it, what is used meanwhile, and what a failure or a 401 leads to. A
+ * provider of the test's own makes the values and counts.
+ */
+#include "base.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "clock.h"
+#include "cluster.h"
+#include "obtain.h"
+#include "provider_call.h"
+#include "runtime.h"
+#include "transport.h"
+
+#define FOREVER 3600000		/* ms */
+
+/* What the provider does next, and what it did. */
+static struct {
+	unsigned made, base_made;	/* atomic */
+	int64_t takes;			/* ms */
+	int64_t lives, margin;		/* ms; lives 0: for ever */
+	int64_t retry_after;
+	int fails;			/* E_* or 0 */
+	bool on_base;			/* made of another source */
+	bool never;			/* obtain fails before it asks */
+} plan;
+
+static struct transport *transport;
+static struct runtime rt;
+static struct cluster one = { .name = "one" };
+
+static unsigned
+made(void)
+{
+	return __atomic_load_n(&plan.made, __ATOMIC_SEQ_CST);
+}
+
+static int
+make_base(const struct provider_call *call, const void *ctx UNUSED,
+    struct source_value *out, struct err *err UNUSED)
+{
+	struct err later = ERR_INIT;
+
+	call->sleep(call, plan.takes, &later);
+	__atomic_add_fetch(&plan.base_made, 1, __ATOMIC_SEQ_CST);
+	secret_set(&out->part[0], "base", 4);
+	return 0;
+}
+
+static int
+ask_base(const struct provider_call *call, struct err *err)
+{
+	static const char *const inputs[] = { "base", NULL };
+	const struct source source = { "base", inputs, false, make_base,
+	    NULL };
+	struct source_value v;
+	int r = call->source(call, &source, &v, err);
+
+	source_value_release(&v);
+	return r;
+}
+
+static int
+make(const struct provider_call *call, const void *ctx,
+    struct source_value *out, struct err *err)
+{
+	unsigned n = __atomic_add_fetch(&plan.made, 1, __ATOMIC_SEQ_CST);
+	char text[64];
+	int r;
+
+	if (plan.on_base && (r = ask_base(call, err)) != 0)
+		return r;
+	call->sleep(call, plan.takes, err);
+	out->retry_after = plan.retry_after;
+	if (plan.fails != 0)
+		return err_set(err, plan.fails, "the cloud said no to try %u",
+		    n);
+	snprintf(text, sizeof(text), "%s-%u", (const char *)ctx, n);
+	secret_set(&out->part[0], text, strlen(text));
+	out->expires = plan.lives ? clock_wall_ms() + plan.lives : 0;
+	out->margin = plan.margin;
+	return 0;
+}
+
+static enum provider_verdict
+obtain(const void *state UNUSED, const struct provider_call *call,
+    struct credential *out, struct err *err)
+{
+	const char *name = call->cluster->auth_provider;
+	const char *inputs[] = { "x", name, NULL };
+	const struct source source = { "test", inputs, false, make, name };
+	struct source_value v;
+	const struct source_asker *asker = call->core;
+
+	if (plan.never && asker->blocking) {
+		err_set(err, E_CONFIG, "the file is gone");
+		return PROVIDER_FAILED;
+	}
+	if (call->source(call, &source, &v, err) != 0)
+		return PROVIDER_FAILED;
+	credential_take_bearer(out, &v.part[0]);
+	source_value_release(&v);
+	return PROVIDER_OK;
+}
+
+static const struct provider_ops ops = { .name = "test", .obtain = obtain };
+
+static int
+setup(void **state UNUSED)
+{
+	memset(&plan, 0, sizeof(plan));
+	plan.lives = FOREVER;
+	transport = transport_new(&(struct transport_options){ .threads = 1 });
+	rt = (struct runtime){ .transport = transport, .refs = 1000,
+	    .sources = sources_new(NULL) };
+	one.auth_provider = "key";
+	one.provider = &ops;
+	return 0;
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	sources_free(rt.sources);
+	transport_free(transport);
+	return 0;
+}
+
+/* ---- asking ---- */
+
+struct ask {
+	struct source_uses used, refused;
+	struct err err;
+	char token[64];
+	int64_t waits;		/* ms at most; 0: not at all */
+	bool late;
+};
+
+/* As a request does. 0 or E_*. */
+static int
+ask_once(struct ask *a, unsigned char pending[SOURCE_KEY])
+{
+	struct source_asker asker = { .rt = &rt, .refused = a->refused };
+	struct credential cred = CREDENTIAL_INIT;
+	struct provider_call call;
+	int r = 0;
+
+	provider_call_begin(&call, &asker, &one, NULL);
+	a->err = (struct err)ERR_INIT;
+	if (obtain(NULL, &call, &cred, &a->err) != PROVIDER_OK)
+		r = a->err.code;
+	else
+		snprintf(a->token, sizeof(a->token), "%s", cred.value.ptr);
+	a->used = asker.used;
+	memcpy(pending, asker.pending, SOURCE_KEY);
+	credential_release(&cred);
+	provider_call_end(&call);
+	return r;
+}
+
+static int
+ask(struct ask *a)
+{
+	struct source_wait wait = { .sources = rt.sources };
+	struct fetch_group group = { .n = 0 };
+	int64_t until = clock_mono_ms() + a->waits;
+	struct batch *b;
+	int r;
+
+	while ((r = ask_once(a, wait.key)) == E_PENDING &&
+	    clock_mono_ms() < until) {
+		b = batch_new(transport, -1);
+		if (sources_await(&wait, b, &group, until))
+			assert_ptr_equal(batch_wait(b, NULL), &group);
+		a->late = group.late;
+		batch_free(b);
+	}
+	return r;
+}
+
+static void *
+ask_thread(void *arg)
+{
+	struct ask *a = arg;
+
+	return ask(a) == 0 ? arg : NULL;
+}
+
+/* n at once; how many got something. */
+static unsigned
+ask_many(unsigned n, const struct ask *like)
+{
+	pthread_t threads[64];
+	struct ask asks[64];
+	unsigned i, got = 0;
+	void *ok;
+
+	for (i = 0; i < n; i++) {
+		asks[i] = *like;
+		pthread_create(&threads[i], NULL, ask_thread, &asks[i]);
+	}
+	for (i = 0; i < n; i++) {
+		pthread_join(threads[i], &ok);
+		got += ok != NULL;
+	}
+	return got;
+}
+
+static void
+wait_made(unsigned n)
+{
+	int i;
+
+	for (i = 0; i < 500 && made() < n; i++)
+		usleep(10000);
+	assert_int_equal(made(), n);
+}
+
+/* ---- tests ---- */
+
+static void
+one_makes_it_for_all(void **state UNUSED)
+{
+	const struct ask like = { .waits = 5000 };
+
+	plan.takes = 100;
+	assert_int_equal(ask_many(50, &like), 50);
+	assert_int_equal(made(), 1);
+	assert_int_equal(ask_many(50, &like), 50);
+	assert_int_equal(made(), 1);
+}
+
+static void
+other_inputs_are_another_value(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-1");
+	one.auth_provider = "other";
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "other-2");
+	one.auth_provider = "key";
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-1");
+}
+
+static void
+nobody_waits_longer_than_they_like(void **state UNUSED)
+{
+	struct ask a = { .waits = 200 }, b = { .waits = 5000 };
+	int64_t began = clock_mono_ms();
+
+	plan.takes = 1500;
+	assert_int_equal(ask(&a), E_PENDING);
+	assert_true(a.late);
+	assert_in_range(clock_mono_ms() - began, 200, 1000);
+	assert_int_equal(ask(&b), 0);
+	assert_string_equal(b.token, "key-1");
+}
+
+static void
+the_old_one_is_used_while_a_new_one_is_made(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+	unsigned i;
+
+	plan.lives = 10000;
+	plan.margin = 9900;
+	assert_int_equal(ask(&a), 0);
+	usleep(150000);
+	plan.takes = 300;
+	plan.lives = FOREVER;
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(ask(&a), 0);
+		assert_string_equal(a.token, "key-1");
+	}
+	wait_made(2);
+	usleep(500000);
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-2");
+	assert_int_equal(made(), 2);
+}
+
+static void
+the_old_one_is_kept_while_renewing_fails(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+	unsigned i;
+
+	plan.lives = 60000;
+	plan.margin = 59900;
+	assert_int_equal(ask(&a), 0);
+	usleep(150000);
+	plan.fails = E_CONNECT;
+	for (i = 0; i < 150; i++) {	/* 1.5 s: the tries are 1 s apart */
+		assert_int_equal(ask(&a), 0);
+		assert_string_equal(a.token, "key-1");
+		usleep(10000);
+	}
+	assert_int_equal(made(), 3);
+	plan.fails = 0;
+	usleep(2000000);		/* and then 2 s */
+	ask(&a);
+	wait_made(4);
+}
+
+static void
+a_failure_is_remembered(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+	const struct ask like = { .waits = 5000 };
+
+	plan.fails = E_DENIED;
+	assert_int_equal(ask(&a), E_DENIED);
+	assert_string_equal(a.err.text, "the cloud said no to try 1");
+	assert_int_equal(ask_many(40, &like), 0);
+	assert_int_equal(made(), 1);
+	usleep(1050000);
+	assert_int_equal(ask_many(40, &like), 0);
+	assert_int_equal(made(), 2);
+	plan.fails = 0;
+	usleep(2050000);
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-3");
+}
+
+static void
+the_cloud_may_ask_for_more_time(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+
+	plan.fails = E_BUSY;
+	plan.retry_after = 30000;
+	assert_int_equal(ask(&a), E_BUSY);
+	usleep(1100000);
+	assert_int_equal(ask(&a), E_BUSY);
+	assert_int_equal(made(), 1);
+}
+
+static void
+what_fails_before_it_asks_is_remembered_too(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+
+	plan.never = true;
+	assert_int_equal(ask(&a), E_CONFIG);
+	assert_string_equal(a.err.text, "the file is gone");
+	plan.never = false;
+	assert_int_equal(ask(&a), E_CONFIG);
+	assert_int_equal(made(), 0);
+}
+
+/* A plug-in may print a token that has expired: kubectl uses it once. */
+static void
+what_has_expired_is_used_by_those_who_waited(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+
+	plan.lives = -1000;
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-1");
+	usleep(1100000);
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-2");
+}
+
+static void
+what_comes_near_its_end_is_not_asked_for_all_the_time(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+	unsigned i;
+
+	plan.lives = 8000;
+	plan.margin = FOREVER;
+	for (i = 0; i < 150; i++) {
+		assert_int_equal(ask(&a), 0);
+		assert_string_equal(a.token, "key-1");
+		usleep(10000);
+	}
+	assert_int_equal(made(), 1);
+}
+
+static void
+a_refused_value_is_made_anew_once(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 }, b = { .waits = 5000 }, c;
+	unsigned i;
+
+	plan.takes = 200;
+	assert_int_equal(ask(&a), 0);
+	assert_int_equal(a.used.n, 1);
+	for (i = 0; i < 13; i++) {	/* each list's 401 */
+		c = a;
+		assert_true(sources_reject(rt.sources, &c.used) == (i == 0));
+		if (i == 0)
+			b.refused = c.used;
+	}
+	/* Whoever met it waits for the next; others keep theirs meanwhile. */
+	assert_int_equal(ask_once(&b, (unsigned char[SOURCE_KEY]){ 0 }),
+	    E_PENDING);
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-1");
+	assert_int_equal(ask(&b), 0);
+	assert_string_equal(b.token, "key-2");
+	assert_int_equal(made(), 2);
+	/* Not again within a minute, but who comes late finds the new one. */
+	c = b;
+	assert_false(sources_reject(rt.sources, &c.used));
+	assert_int_equal(c.used.n, 0);
+	c = a;
+	assert_true(sources_reject(rt.sources, &c.used));
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-2");
+	assert_int_equal(made(), 2);
+}
+
+static void
+a_source_of_many_is_made_once(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+	unsigned char pending[SOURCE_KEY];
+	char names[100][8];
+	unsigned i;
+
+	plan.on_base = true;
+	plan.takes = 50;
+	for (i = 0; i < 100; i++) {	/* more than there are threads */
+		snprintf(names[i], sizeof(names[i]), "k%u", i);
+		one.auth_provider = names[i];
+		assert_int_equal(ask_once(&a, pending), E_PENDING);
+		usleep(1000);	/* the pool reads the name soon */
+	}
+	/* The cluster is one, its name changed: only the last is certain. */
+	assert_int_equal(ask(&a), 0);
+	assert_int_equal(plan.base_made, 1);
+	assert_int_equal(a.used.n, 1);
+}
+
+static void *
+free_thread(void *arg UNUSED)
+{
+	sources_stop(rt.sources);
+	return NULL;
+}
+
+static void
+stopping_waits_for_what_is_being_made(void **state UNUSED)
+{
+	unsigned char pending[SOURCE_KEY];
+	struct ask a = { .waits = 0 };
+	int64_t began = clock_mono_ms();
+	pthread_t thread;
+
+	plan.takes = 500;
+	assert_int_equal(ask_once(&a, pending), E_PENDING);
+	wait_made(1);
+	pthread_create(&thread, NULL, free_thread, NULL);
+	pthread_join(thread, NULL);
+	assert_in_range(clock_mono_ms() - began, 450, 5000);
+}
+
+static void
+values_go_through_the_store_as_bytes(void **state UNUSED)
+{
+	struct source_value v = { .expires = 12345678901234, .margin = 300000 };
+	struct source_value back;
+	struct secret bytes = SECRET_INIT;
+
+	secret_set(&v.part[0], "id", 2);
+	secret_set(&v.part[2], "to\0ken", 6);
+	source_value_print(&v, &bytes);
+	assert_true(source_value_parse(&bytes, &back));
+	assert_int_equal(back.expires, v.expires);
+	assert_int_equal(back.margin, v.margin);
+	assert_true(secret_equal(&back.part[0], "id", 2));
+	assert_int_equal(back.part[1].len, 0);
+	assert_true(secret_equal(&back.part[2], "to\0ken", 6));
+	source_value_release(&back);
+	while (bytes.len > 0) {		/* none of its beginnings is one */
+		bytes.len--;
+		assert_false(source_value_parse(&bytes, &back));
+	}
+	secret_release(&bytes);
+	source_value_release(&v);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_makes_it_for_all),
+		TEST(other_inputs_are_another_value),
+		TEST(nobody_waits_longer_than_they_like),
+		TEST(the_old_one_is_used_while_a_new_one_is_made),
+		TEST(the_old_one_is_kept_while_renewing_fails),
+		TEST(a_failure_is_remembered),
+		TEST(the_cloud_may_ask_for_more_time),
+		TEST(what_fails_before_it_asks_is_remembered_too),
+		TEST(what_has_expired_is_used_by_those_who_waited),
+		TEST(what_comes_near_its_end_is_not_asked_for_all_the_time),
+		TEST(a_refused_value_is_made_anew_once),
+		TEST(a_source_of_many_is_made_once),
+		TEST(stopping_waits_for_what_is_being_made),
+		TEST(values_go_through_the_store_as_bytes),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
