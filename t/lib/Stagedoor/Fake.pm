@@ -7,7 +7,8 @@
 #	$fake->url('one'); $fake->requests('one'); $fake->reset;
 #
 # A cluster without a port gets a free one (Stagedoor::Fake::Cluster tells
-# what else it may have). backstage => 1 starts the stub too.
+# what else it may have). backstage => 1 starts the stub too. What is no
+# cluster names the class that answers (Stagedoor::Fake::Cloud does).
 package Stagedoor::Fake;
 
 use strict;
@@ -180,7 +181,8 @@ sub _server {
 			// read_json("$folder/entities.json"),
 		    jwks => $opt->{jwks} // read_json("$folder/jwks.json"));
 	}
-	return Stagedoor::Fake::Cluster->new(%common, data => $data, %$config);
+	my $class = $config->{class} // 'Stagedoor::Fake::Cluster';
+	return $class->new(%common, data => $data, %$config);
 }
 
 sub _record {
@@ -193,6 +195,7 @@ sub _record {
 		query => $request->{query}, headers => $headers,
 		body => Stagedoor::Fake::Conn::body_note($request),
 		length => $request->{length}, sha256 => $request->{sha256},
+		form => $request->{form},
 	};
 }
 
@@ -283,6 +286,13 @@ sub _do_entity {
 	my ($world, $entity) = @_;
 	$world->{servers}{'@backstage'}->add_entity($entity);
 	return 'ok';
+}
+
+# A method of a server, for those that have more to be told.
+sub _do_tell {
+	my ($world, $what) = @_;
+	my ($name, $method, @arguments) = @$what;
+	return $world->{servers}{$name}->$method(@arguments);
 }
 
 sub _do_behave {

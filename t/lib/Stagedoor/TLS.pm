@@ -9,7 +9,7 @@ use warnings;
 use Exporter qw(import);
 use Stagedoor::Process;
 
-our @EXPORT_OK = qw(make_ca make_cert ec_key tls_front slurp);
+our @EXPORT_OK = qw(make_ca make_cert ec_key rsa_key tls_front slurp);
 
 sub slurp {
 	my ($file) = @_;
@@ -69,9 +69,20 @@ sub ec_key {
 	    '-out', "$dir/$name.pub");
 }
 
+# An RSA key with a certificate of its own: DIR/NAME.key, .crt and .pub.
+sub rsa_key {
+	my ($dir, $name) = @_;
+	_openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout',
+	    "$dir/$name.key", '-out', "$dir/$name.crt", '-days', '30',
+	    '-subj', "/CN=$name");
+	_openssl('pkey', '-in', "$dir/$name.key", '-pubout',
+	    '-out', "$dir/$name.pub");
+}
+
 # tls_front(listen => PORT, to => PORT, cert => FILE, key => FILE,
 # http2 => 1, client_ca => FILE, require_client => 1): an nginx; what it saw
-# of TLS goes on as X-Test-* headers, which the fake cluster keeps apart.
+# of TLS goes on as X-Test-* headers, which the fake cluster keeps apart. A
+# connection that breaks behind it breaks before it too.
 sub tls_front {
 	my (%opt) = @_;
 	require Stagedoor::Nginx;
@@ -93,6 +104,8 @@ sub tls_front {
 		large_client_header_buffers 4 128k;
 		client_max_body_size 0;
 		keepalive_requests 1000000;
+		error_page 502 = \@broken;
+		location \@broken { return 444; }
 		location / {
 			proxy_pass http://fake;
 			proxy_http_version 1.1;

@@ -16,6 +16,7 @@ use strict;
 use warnings;
 
 use Stagedoor::Fake;
+use Stagedoor::Fake::Cloud;
 use Stagedoor::FastCGI;
 use Stagedoor::HTTP;
 use Stagedoor::JSON qw(decode_json encode_json);
@@ -31,7 +32,7 @@ use constant BASE => '/api/kubernetes';
 
 my @OURS = qw(top stagedoor_bin program have_program free_port write_file
     tempdir wait_for skip_or_fail skip_one run_command decode_json encode_json
-    fake pool nginx settings stagedoor get post request body_of slurp
+    fake cloud pool nginx settings stagedoor get post request body_of slurp
     log_has_no BASE);
 
 sub import {
@@ -54,6 +55,7 @@ sub _on_die {
 }
 
 sub fake { return Stagedoor::Fake->start(@_) }
+sub cloud { return Stagedoor::Fake::Cloud->start(@_) }
 sub pool { return Stagedoor::Pool->start(@_) }
 sub nginx { return Stagedoor::Nginx->start(@_) }
 sub slurp { return Stagedoor::TLS::slurp(@_) }
