@@ -304,6 +304,30 @@ is $federated, 'google-sts-token-1', 'a federated identity';
 is post_form('/v1/token', {}, %exchange, subject_token => "$subject\n")
     ->{status}, 400, 'a token that is another';
 
+# A signed call to AWS instead, "for STS" of Google.
+sub aws_subject {
+	my ($secret, $audience) = @_;
+	my $host = 'sts.eu-west-1.amazonaws.com';
+	my $query = 'Action=GetCallerIdentity&Version=2011-06-15';
+	my $date = Stagedoor::Fake::CloudServer::utc(time) =~ tr/-://dr;
+	my $scope = substr($date, 0, 8) . '/eu-west-1/sts/aws4_request';
+	my %headers = (host => $host, 'x-amz-date' => $date);
+	my $hex = signature($secret, method => 'POST', query => $query,
+	    headers => \%headers, names => 'host;x-amz-date',
+	    date => $date, scope => $scope);
+	%headers = (%headers, 'x-goog-cloud-target-resource' => $audience,
+	    Authorization => "AWS4-HMAC-SHA256 Credential=$KEYS[1]/$scope, "
+	    . "SignedHeaders=host;x-amz-date, Signature=$hex");
+	return escape(encode_json({ method => 'POST',
+	    url => "https://$host?$query", headers =>
+	    [map { { key => $_, value => $headers{$_} } } keys %headers] }));
+}
+is post_form('/v1/token', {}, %exchange, subject_token => aws_subject(@$_[0,
+    1]))->{status}, $_->[2], "a call to AWS $_->[3]"
+    for [$SECRET, $external->{audience}, 200, 'that is signed'],
+	['x', $external->{audience}, 400, 'with a wrong secret'],
+	[$SECRET, 'x', 400, 'for somebody else'];
+
 my ($iam) = $cloud->google_file('impersonated_service_account')
     ->{service_account_impersonation_url} =~ m{//[^/]+(.*)};
 
@@ -332,4 +356,202 @@ is_deeply body_of(gke('r2', $federated)), { missingZones => ['z'],
     clusters => [{ name => 'b', location => 'r2' }] }, 'of one region';
 is gke('-', 'x')->{status}, 401, 'for tokens that were handed out';
 
+# --- Recording --------------------------------------------------------------
+
+$cloud->reset;
+entra(client_secret => 'azure+secret/%&');
+my ($seen) = @{$cloud->requests('entra')};
+is_deeply [@$seen{qw(endpoint method path)}, $seen->{form}{client_secret}],
+    ['entra', 'POST', $entra, 'azure+secret/%&'], 'a request is recorded';
+is $seen->{headers}{'content-type'}, 'application/x-www-form-urlencoded',
+    'with its headers';
+impersonate('x');
+is_deeply $cloud->requests('iam')->[0]{form}, { scope => ['x'],
+    lifetime => '600s' }, 'JSON is decoded too';
+is join(' ', map { $cloud->count($_) } qw(entra iam sts)), '1 1 0',
+    'requests are counted by endpoint';
+is $cloud->count, 2, 'and in all';
+is get_with('/other')->{status}, 404, 'what is no endpoint';
+is $cloud->count('elsewhere'), 1, 'is counted apart';
+
+# --- Faults -----------------------------------------------------------------
+
+sub statuses {
+	my ($n, $ask) = @_;
+	return join ' ', map { my $seen = $ask->();
+	    $seen->{status} // $seen->{error} } 1 .. $n;
+}
+my $ask = sub { assume({ @KEYS }) };
+$cloud->behave(sts => '503,429,ok');
+is statuses(4, $ask), '503 429 200 200', 'a sequence, and then well';
+$cloud->behave(sts => '503*2');
+is statuses(3, $ask), '503 503 200', 'one fault for some requests';
+$cloud->behave(sts => '503');
+is statuses(3, $ask), '503 503 503', 'one fault for all';
+is code_of($ask->()), '503 ServiceUnavailable', 'as STS says it';
+$cloud->behave(sts => '429:3', entra => '429:7');
+is $ask->()->{headers}{'retry-after'}, 3, 'when to come again';
+is entra()->{headers}{'retry-after'}, 7, 'for each endpoint by itself';
+$cloud->behave(sts => 'ok', entra => 'ok');
+is $ask->()->{status}, 200, 'and well again';
+
+$cloud->behave(sts => 'slow:0.5');
+$answer = $ask->();
+cmp_ok $answer->{end} - $cloud->requests('sts')->[-1]{time}, '>', 0.45,
+    'a slow answer';
+is $answer->{status}, 200, 'comes';
+$cloud->behave(sts => 'reset');
+like statuses(1, $ask), qr/closed|reset/, 'a connection that closes';
+$cloud->behave(sts => 'redirect');
+$answer = $ask->();
+is "$answer->{status} $answer->{headers}{location}",
+    '302 ' . $cloud->url('/elsewhere'), 'a redirect';
+$cloud->behave(sts => 'oversized');
+$answer = $ask->();
+cmp_ok length $answer->{body}, '>=', 3e6, 'an answer too long';
+like xml_of($answer)->{SessionToken}, qr/^sts-token/, 'but a right one';
+$cloud->behave(sts => 'body:a,b');
+is $ask->()->{body}, 'a,b', 'a body that the test gives';
+$cloud->behave(sts => 'without:Content-Type');
+is $ask->()->{headers}{'content-type'}, undef, 'a header that is missing';
+
+# Half of an answer is neither XML nor JSON.
+my @all = (
+	[sts => $ask],
+	[imds => sub { get_with("${folder}node-role", %session) }],
+	[container => sub { get_with('/v2/credentials',
+	    Authorization => 'container-authorization') }],
+	[entra => sub { entra(client_secret => 'azure+secret/%&') }],
+	[app_service => sub { get_with("/msi/token?$asked=2019-08-01",
+	    'X-IDENTITY-HEADER' => 'identity-header') }],
+	[azure_imds => sub { get_with('/metadata/identity/oauth2/token?'
+	    . "$asked=2018-02-01", Metadata => 'true') }],
+	[google_token => \&google_assertion],
+	[metadata => sub { get_with($metadata, 'Metadata-Flavor' =>
+	    'Google') }],
+	[google_sts => sub { post_form('/v1/token', {}, %exchange,
+	    subject_token => $subject) }],
+	[iam => sub { impersonate($federated) }],
+	[gke => sub { gke('-', $federated) }],
+);
+for (@all) {
+	my ($name, $call) = @$_;
+	$cloud->behave($name => 'malformed');
+	my $half = $call->();
+	is $half->{status}, 200, "$name: half an answer";
+	ok !body_of($half) && $half->{body} !~ m{</\w+Response>},
+	    'that is cut';
+	$cloud->behave($name => 'ok');
+	like statuses(1, $call), qr/^200$/, 'and a whole one';
+}
+
+# The cloud's "no".
+my %no = (sts => '403 AccessDenied', imds => 403, container => 403,
+    entra => '401 invalid_client AADSTS7000215', app_service => 403,
+    azure_imds => 403, google_token => '400 invalid_grant', metadata => 403,
+    google_sts => '400 invalid_grant', iam => '403 PERMISSION_DENIED',
+    gke => '403 PERMISSION_DENIED');
+for (@all) {
+	my ($name, $call) = @$_;
+	$cloud->behave($name => 'denied');
+	my $denied = $call->();
+	my ($status, @words) = split / /, $no{$name};
+	is $denied->{status}, $status, "$name says no";
+	like $denied->{body}, qr/$_/, "and $_" for @words;
+	$cloud->behave($name => 'ok');
+}
+
+# --- Time -------------------------------------------------------------------
+
+# Seconds from now to a time like 2025-01-02T03:04:05Z.
+sub seconds_to {
+	my ($text) = @_;
+	require Time::Local;
+	my @part = $text =~ /(\d+)/g;
+	return Time::Local::timegm(reverse(@part[3 .. 5]), $part[2],
+	    $part[1] - 1, $part[0]) - time;
+}
+$cloud->behave(map { $_->[0] => 'expired' } @all);
+cmp_ok seconds_to(xml_of($ask->())->{Expiration}), '<', 0,
+    'expired: STS';
+cmp_ok seconds_to(body_of($all[2][1]->())->{Expiration}), '<', 0,
+    'a container';
+cmp_ok body_of($all[4][1]->())->{expires_on}, '<', time, 'App Service';
+is body_of($all[3][1]->())->{expires_in}, 0, 'Entra';
+cmp_ok seconds_to(body_of(impersonate($federated))->{expireTime}), '<', 0,
+    'iamcredentials';
+$cloud->behave(map { $_->[0] => 'ok' } @all);
+
+$cloud->behave(sts => 'expired,ok');
+my $dead = keys_of($ask->());
+is code_of(assume($dead)), '403 ExpiredToken', 'expired keys sign nothing';
+
+$cloud->set(lifetime => 60);
+cmp_ok abs(seconds_to(xml_of($ask->())->{Expiration}) - 60), '<', 3,
+    'a short life of keys';
+is body_of($all[3][1]->())->{expires_in}, 60, 'and of tokens';
+$cloud->set(lifetime => undef);
+cmp_ok abs(seconds_to(xml_of(assume({ @KEYS }, DurationSeconds => 900))
+    ->{Expiration}) - 900), '<', 3, 'else it is what was asked for';
+
+for my $case ([600, -600, 'is now earlier than .* - 5 min'],
+	[-600, 600, 'is still later than .* \+ 5 min']) {
+	my ($skew, $off, $text) = @$case;
+	$cloud->behave(sts => "skew:$skew", google_token => "skew:$skew",
+	    entra => "skew:$skew");
+	$answer = $ask->();
+	is code_of($answer), '403 SignatureDoesNotMatch',
+	    "a clock that is off by $skew";
+	like xml_of($answer)->{Message}, qr/$text/, 'with its reason';
+	my $skewed = assume({ @KEYS, off => $skew });
+	is $skewed->{status}, 200, 'who goes by its time is heard';
+	cmp_ok abs(seconds_to(xml_of($skewed)->{Expiration}) - 3600 - $skew),
+	    '<', 3, 'and gets its times';
+	my ($clock) = $skewed->{headers}{date} =~ /(\d\d:\d\d):\d\d GMT$/;
+	like Stagedoor::Fake::CloudServer::utc(time + $skew),
+	    qr/T$clock/, 'that the Date shows';
+}
+is body_of(google_assertion())->{error}, 'invalid_grant',
+    'an assertion from the future';
+is with_assertion(assertion('PS256', nbf => int(time) + 100))->{status}, 401,
+    'is none for Entra either';
+$cloud->behave(sts => 'skew:1200', google_token => 'ok', entra => 'ok');
+is code_of($ask->()), '400 RequestExpired', 'long ago';
+$cloud->behave(sts => 'ok');
+
+for my $wrong (sub { $cloud->behave(sts => 'slw:3') },
+	sub { $cloud->behave(st => 'ok') }, sub { $cloud->count('st') },
+	sub { $cloud->env('gke') }) {
+	ok !eval { $wrong->(); 1 }, 'a mistake of a test is told: ' . $@;
+}
+
+# --- https ------------------------------------------------------------------
+
+SKIP: {
+	skip_one('no nginx or curl'), last SKIP
+	    if grep { !have_program($_) } qw(nginx curl);
+	my %env = $cloud->env('sts', 'entra');
+	is $env{AZURE_AUTHORITY_HOST}, $cloud->https_url, 'Entra is https';
+	my $curl = sub { run_command(['curl', '-s', '--cacert',
+	    $cloud->ca_file, @_]) };
+	my @form = map { ('--data-urlencode', $_) } "client_id=$APP",
+	    'grant_type=client_credentials', "scope=$AKS/.default",
+	    'client_secret=azure+secret/%&';
+	like $curl->(@form, $cloud->https_url($entra))->{out},
+	    qr/entra-token-\d+/, 'with the test\'s CA';
+	is run_command(['curl', '-s', @form, $cloud->https_url($entra)])
+	    ->{code}, 60, 'and no other';
+	my $signed = assertion('PS256', aud => $cloud->https_url($entra));
+	like $curl->(@form[0 .. 5], '-d', "client_assertion=$signed",
+	    '--data-urlencode', 'client_assertion_type=urn:ietf:params:oauth:'
+	    . 'client-assertion-type:jwt-bearer', $cloud->https_url($entra))
+	    ->{out}, qr/entra-token-\d+/, 'an assertion for the https address';
+	like $curl->('--aws-sigv4', 'aws:amz:us-east-1:sts', '--user',
+	    "$KEYS[1]:$SECRET", '-d',
+	    'Action=GetCallerIdentity&Version=2011-06-15',
+	    $cloud->https_url('/'))->{out}, qr/user\/x/, 'a signature too';
+	$cloud->behave(entra => 'reset');
+	is $curl->(@form, $cloud->https_url($entra))->{code}, 52,
+	    'a connection that closes is one here as well';
+}
 done_testing;

@@ -7,10 +7,9 @@ package Stagedoor::AWS;
 use strict;
 use warnings;
 
-use Digest::SHA qw(hmac_sha256 hmac_sha256_hex sha256_hex);
 use Exporter qw(import);
 use MIME::Base64 qw(decode_base64);
-use Stagedoor::Fake::URL qw(unescape);
+use Stagedoor::SigV4 qw(pairs_of signature);
 
 our @EXPORT_OK = qw(is_token token_seen);
 
@@ -32,10 +31,8 @@ sub token_seen {
 	my ($scheme, $host, $path, $query)
 	    = $url =~ m{^(\w+)://([^/?]*)([^?]*)\??(.*)$}s
 	    or return { prefix => $PREFIX, undecodable => $text };
-	my @pairs = map { [map { unescape($_) } split /=/, $_, 2] }
-	    split /&/, $query;
-	my %params = map { @$_ } @pairs;
-	my ($valid) = grep { _is_signed_for($_, $host, \@pairs) } @ids;
+	my %params = map { @$_ } pairs_of($query);
+	my ($valid) = grep { _is_signed_for($_, $host, $query) } @ids;
 	return {
 		prefix => $PREFIX, scheme => $scheme, host => $host,
 		base64url => $text =~ /=$/ ? 'padded' : 'unpadded',
@@ -52,27 +49,18 @@ sub _without_chance {
 	return \%params;
 }
 
-sub _escape { return $_[0] =~ s/([^\w.~-])/sprintf '%%%02X', ord $1/gear }
-
 # The signature is made again, as the cluster's side would.
 sub _is_signed_for {
-	my ($id, $host, $pairs) = @_;
-	my %params = map { @$_ } @$pairs;
-	my ($key, @scope) = split m{/}, $params{'X-Amz-Credential'} // '';
-	my $names = $params{'X-Amz-SignedHeaders'} // '';
-	my %headers = (host => $host, 'x-k8s-aws-id' => $id);
-	my $query = join '&', sort map { _escape($_->[0]) . '='
-	    . _escape($_->[1]) } grep { $_->[0] ne 'X-Amz-Signature' }
-	    @$pairs;
-	my $request = join "\n", 'GET', '/', $query,
-	    join('', map { "$_:" . ($headers{$_} // '') . "\n" }
-		split /;/, $names),
-	    $names, sha256_hex('');
-	my $text = join "\n", 'AWS4-HMAC-SHA256', $params{'X-Amz-Date'} // '',
-	    join('/', @scope), sha256_hex($request);
-	my $signing = 'AWS4' . ($SECRETS{$key // ''} // '?');
-	$signing = hmac_sha256($_, $signing) for @scope;
-	return hmac_sha256_hex($text, $signing)
+	my ($id, $host, $query) = @_;
+	my %params = map { @$_ } pairs_of($query);
+	my ($key, $scope) = split m{/}, $params{'X-Amz-Credential'} // '', 2;
+	my $unsigned = join '&', grep { !/^X-Amz-Signature=/ }
+	    split /&/, $query;
+	return signature($SECRETS{$key // ''} // '?', method => 'GET',
+	    query => $unsigned, scope => $scope // '',
+	    headers => { host => $host, 'x-k8s-aws-id' => $id },
+	    names => $params{'X-Amz-SignedHeaders'} // '',
+	    date => $params{'X-Amz-Date'} // '')
 	    eq ($params{'X-Amz-Signature'} // '');
 }
 

@@ -19,8 +19,8 @@ sub escape { return $_[0] =~ s/([^\w.~-])/sprintf '%%%02X', ord $1/gear }
 sub pairs_of {
 	my ($query) = @_;
 	return map {
-		my ($name, $value) = map { unescape(tr/+/ /r) } split /=/, $_, 2;
-		[$name, $value // '']
+		my ($name, $value) = split /=/, tr/+/ /r, 2;
+		[unescape($name), unescape($value // '')]
 	} grep { $_ ne '' } split /&/, $query;
 }
 

@@ -16,6 +16,7 @@ package Stagedoor::Fake::AWS;
 use strict;
 use warnings;
 
+use Digest::SHA qw(sha256_hex);
 use MIME::Base64 qw(decode_base64);
 use Stagedoor::Fake::URL qw(query_of);
 use Stagedoor::SigV4 qw(pairs_of signature);
@@ -235,7 +236,8 @@ sub _signed_headers {
 	    or return undef;
 	return { credential => $credential, names => $names, hex => $hex,
 	    date => $headers->{'x-amz-date'} // '', window => 5 * 60,
-	    token => $headers->{'x-amz-security-token'}, query => '',
+	    token => $headers->{'x-amz-security-token'},
+	    query => $request->{query},
 	    hash => $request->{sha256} };
 }
 
@@ -285,6 +287,22 @@ sub _is_signed {
 	return $signed->{hex} eq signature($secret, %$signed,
 	    method => $request->{method}, headers => $request->{headers},
 	    scope => $scope);
+}
+
+# Did a known key sign the request to STS that is in Google's subject token
+# ({ url, method, headers: [{ key, value }...] })? Not for others: it names the
+# audience.
+sub is_signed_subject {
+	my ($cloud, $subject, $audience) = @_;
+	my %headers = map { lc $_->{key} => $_->{value} }
+	    @{$subject->{headers} // []};
+	my ($host, $query) = ($subject->{url} // '')
+	    =~ m{^https://([^/?]+)/?\?(.*)$} or return 0;
+	return 0 if ($headers{host} // '') ne $host
+	    || ($headers{'x-goog-cloud-target-resource'} // '') ne $audience;
+	my ($caller) = _caller($cloud, { method => $subject->{method},
+	    headers => \%headers, query => $query, sha256 => sha256_hex('') });
+	return defined $caller;
 }
 
 # The host and the target of the URL in an EKS token.

@@ -5,7 +5,8 @@
 # Options:
 #
 #	google_scope => TEXT	that a service account must ask for
-#	subject_token => TEXT	that STS takes and /subject gives
+#	subject_token => TEXT	that STS takes and /subject gives; besides, STS
+#			takes calls that a key of the fake AWS signed
 #	project => NAME		of the metadata server
 #	gke => { PROJECT => { clusters => [...], missingZones => [...] } }
 #	google_tokens => [...]	that GKE takes besides those handed out
@@ -16,7 +17,10 @@ package Stagedoor::Fake::Google;
 use strict;
 use warnings;
 
+use Stagedoor::Fake::AWS;
 use Stagedoor::Fake::JWT qw(jwt_is_signed jwt_read);
+use Stagedoor::Fake::URL qw(unescape);
+use Stagedoor::JSON qw(decode_json);
 use Stagedoor::TLS qw(rsa_key slurp);
 
 use constant {
@@ -178,6 +182,15 @@ sub _subject {
 	return _plain(200, _subject_token($cloud));
 }
 
+# The token of the options, or a request to AWS's STS that is signed for us.
+sub _is_subject {
+	my ($cloud, $token, $audience) = @_;
+	return $token eq _subject_token($cloud) if $token !~ /^(?:%7B|\{)/i;
+	my $request = eval { decode_json(unescape($token)) } or return 0;
+	return Stagedoor::Fake::AWS::is_signed_subject($cloud, $request,
+	    $audience);
+}
+
 sub _exchange {
 	my ($cloud, $request) = @_;
 	my $form = $request->{form} // {};
@@ -193,8 +206,9 @@ sub _exchange {
 		    "Missing \"$name\".") if ($form->{$name} // '') eq '';
 	}
 	return _oauth_error($cloud, 400, 'invalid_grant',
-	    'Unable to parse the ID Token.') if ($form->{subject_token} // '')
-	    ne _subject_token($cloud);
+	    'Unable to parse the ID Token.')
+	    if !_is_subject($cloud, $form->{subject_token} // '',
+	    $form->{audience});
 	return Stagedoor::Fake::CloudServer::json(200, {
 		access_token => $cloud->issue('google-sts-token'),
 		issued_token_type => $want{requested_token_type},
