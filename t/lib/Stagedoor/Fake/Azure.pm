@@ -22,8 +22,12 @@ use constant AKS => '6dae42f8-4368-4678-94ff-3960e28e3630';
 
 our %ENDPOINTS = (
 	entra => {
-		routes => [[POST => qr{^/([A-Za-z0-9.-]+)/oauth2/v2\.0/token$},
-		    \&_entra]],
+		routes => [
+			[POST => qr{^/([A-Za-z0-9.-]+)/oauth2/v2\.0/token$},
+			    \&_entra],
+			[GET => qr{^/([A-Za-z0-9.-]+)/v2\.0/\.well-known/
+			    openid-configuration$}x, \&_discovery],
+		],
 		error => sub { _entra_error($_[0], $_[1],
 		    temporarily_unavailable => 90033 =>
 		    'A transient error has occurred. Please try again.') },
@@ -149,10 +153,27 @@ sub _thumbprint_fits {
 	return @given && !grep { $header->{$_} =~ tr/=//dr ne $of{$_} } @given;
 }
 
+sub _base {
+	my ($request) = @_;
+	return ($request->{https} ? 'https' : 'http')
+	    . "://$request->{headers}{host}";
+}
+
+# What Microsoft's own libraries ask for first.
+sub _discovery {
+	my ($cloud, $request, $tenant) = @_;
+	my $base = _base($request) . "/$tenant";
+	return Stagedoor::Fake::CloudServer::json(200, {
+		issuer => "$base/v2.0",
+		authorization_endpoint => "$base/oauth2/v2.0/authorize",
+		token_endpoint => "$base/oauth2/v2.0/token",
+		jwks_uri => "$base/discovery/v2.0/keys",
+	});
+}
+
 sub _claims {
 	my ($cloud, $request, $claims) = @_;
-	my $url = ($request->{https} ? 'https' : 'http')
-	    . "://$request->{headers}{host}$request->{raw_path}";
+	my $url = _base($request) . $request->{raw_path};
 	my $now = $cloud->now;
 	return _refused($cloud, 700023, 'Client assertion audience claim '
 	    . 'does not match Realm issuer.') if ($claims->{aud} // '') ne $url;

@@ -26,6 +26,7 @@ use Stagedoor::TLS qw(rsa_key slurp);
 use constant {
 	EMAIL => 'stagedoor@proj.iam.gserviceaccount.com',
 	AUDIENCE => 'https://oauth2.googleapis.com/token',
+	SCOPE => 'https://www.googleapis.com/auth/cloud-platform',
 	URN => 'urn:ietf:params:oauth',
 };
 
@@ -132,8 +133,7 @@ sub _bad_assertion {
 	return _bad_jwt($cloud, 'Invalid JWT: Failed audience check. The right '
 	    . 'audience is ' . AUDIENCE) if !grep { ($claims->{aud} // '')
 	    eq $_ } AUDIENCE, "http://$request->{headers}{host}/token";
-	my $scope = quotemeta $cloud->option(google_scope =>
-	    'https://www.googleapis.com/auth/cloud-platform');
+	my $scope = quotemeta $cloud->option(google_scope => SCOPE);
 	return _oauth_error($cloud, 400, 'invalid_scope', 'Invalid OAuth scope '
 	    . 'or ID token audience provided.')
 	    if ($claims->{scope} // '') !~ /(?:^| )$scope(?: |$)/;
@@ -163,9 +163,12 @@ sub _metadata {
 		expires_in => $cloud->expires_in(3599),
 		token_type => 'Bearer',
 	}, 'Metadata-Flavor' => 'Google') if $path eq "$ACCOUNT/token";
+	return Stagedoor::Fake::CloudServer::json(200, { email => EMAIL,
+		aliases => ['default'], scopes => [SCOPE],
+	}, 'Metadata-Flavor' => 'Google') if $path eq "$ACCOUNT/";
 	my %text = ('/instance' => "service-accounts/\n",
 	    '/project/project-id' => $cloud->option(project => 'proj'),
-	    "$ACCOUNT/email" => EMAIL,
+	    "$ACCOUNT/email" => EMAIL, "$ACCOUNT/scopes" => SCOPE . "\n",
 	    '/universe/universe-domain' => 'googleapis.com');
 	return _plain(404, "not found\n") if !defined $text{$path};
 	return _plain(200, $text{$path});
