@@ -99,6 +99,8 @@ like $cloud->eks_identity($eks, 'eks')->{Arn}, qr{assumed-role/k8s/backstage},
     'whose an EKS token is';
 is $cloud->eks_identity($eks, 'other')->{Code}, 'SignatureDoesNotMatch',
     'for one cluster only';
+like $cloud->eks_identity($client->eks_token($first, 'odd name'),
+    'odd   name')->{Arn}, qr/k8s/, 'however many blanks are in it';
 is $cloud->eks_identity('x', 'eks')->{Code}, 'NoToken', 'what is none';
 
 SKIP: {

@@ -35,7 +35,10 @@ $cloud->behave(sts => '503');
 is ends(3, 'sts'), '503 503 503', 'one fault for all';
 is ends(1, 'entra'), '200', 'of one endpoint';
 is code_of($client->ask('sts')), '503 ServiceUnavailable', 'as STS says it';
-$cloud->behave(sts => 'ok');
+$cloud->behave(sts => '400:Throttling', entra => '400:invalid_grant');
+is code_of($client->ask('sts')), '400 Throttling', 'an error by its name';
+is body_of($client->ask('entra'))->{error}, 'invalid_grant', 'as Entra has it';
+$cloud->behave(sts => 'ok', entra => 'ok');
 is ends(1, 'sts'), '200', 'and well again';
 
 # --- One by one -------------------------------------------------------------

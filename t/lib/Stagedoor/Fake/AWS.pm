@@ -11,6 +11,9 @@
 #	web_identity => TEXT	the token that AssumeRoleWithWebIdentity takes
 #	container_authorization => TEXT		what the container must send
 #	instance_role => NAME	what IMDS calls the role
+#
+# IMDS is asked thrice: for a session, for the name of the role, for its keys.
+# Each is a request that a sequence of faults counts.
 package Stagedoor::Fake::AWS;
 
 use strict;
@@ -28,8 +31,9 @@ our %ENDPOINTS = (
 	sts => {
 		routes => [[POST => qr{^/$}, \&_sts],
 		    [GET => qr{^/\?$}, \&_sts]],
-		error => sub { _error($_[1], $_[1] == 429 ? 'Throttling'
-		    : $_[1] < 500 ? 'ValidationError' : 'ServiceUnavailable',
+		error => sub { _error($_[1], $_[2] //
+		    ($_[1] == 429 ? 'Throttling' : $_[1] < 500
+			? 'ValidationError' : 'ServiceUnavailable'),
 		    "the fake STS answers $_[1]") },
 		denied => sub { _denied('arn:aws:iam::111111111111:user/x',
 		    'AssumeRole', 'arn:aws:iam::222222222222:role/k8s') },

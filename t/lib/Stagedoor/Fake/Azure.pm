@@ -29,7 +29,7 @@ our %ENDPOINTS = (
 			    openid-configuration$}x, \&_discovery],
 		],
 		error => sub { _entra_error($_[0], $_[1],
-		    temporarily_unavailable => 90033 =>
+		    $_[2] // 'temporarily_unavailable', 90033,
 		    'A transient error has occurred. Please try again.') },
 		denied => \&_wrong_secret,
 		env => sub { (AZURE_AUTHORITY_HOST => $_[0]->https_url) },

@@ -6,6 +6,7 @@
 #	ok		well (or none)
 #	slow:8		well, after 8 s
 #	503, 429:3	that status, in the cloud's form; Retry-After: 3
+#	400:Throttling	that status with that error of the cloud's
 #	denied		the cloud's "no"
 #	expired		credentials that have expired already
 #	malformed	half of the answer's body
@@ -33,8 +34,8 @@ use Stagedoor::JSON qw(decode_json encode_json);
 
 # Each endpoint has routes: [METHOD, PATH, code], that take the server, the
 # request and what the path holds, and give [STATUS, HEADERS, BODY]; error,
-# that takes the server and a status and gives such an answer; denied, that
-# takes the server; and env (see Cloud.pm).
+# that takes the server, a status and perhaps a name, and gives such an answer;
+# denied, that takes the server; and env (see Cloud.pm).
 my %ENDPOINTS = (
 	%Stagedoor::Fake::AWS::ENDPOINTS,
 	%Stagedoor::Fake::Azure::ENDPOINTS,
@@ -50,7 +51,7 @@ sub endpoint {
 }
 
 my $BEHAVIOUR = qr/^(?:ok|denied|expired|malformed|oversized|redirect|reset
-    |\d{3}(?::\d+)?|slow:[\d.]+|skew:-?\d+|without:[\w-]+|body:.*)$/xs;
+    |\d{3}(?::\w+)?|slow:[\d.]+|skew:-?\d+|without:[\w-]+|body:.*)$/xs;
 
 # A behaviour as written, to a list of them.
 sub steps {
@@ -186,7 +187,8 @@ sub _answer {
 	local $self->{expired} = $step eq 'expired';
 
 	my $answer = $step eq 'denied' ? $endpoint->{denied}->($self)
-	    : $step =~ /^(\d{3})/ ? $endpoint->{error}->($self, 0 + $1)
+	    : $step =~ /^(\d{3})(?::(\D\w*))?/
+		? $endpoint->{error}->($self, 0 + $1, $2)
 	    : $step eq 'redirect' ? [302, [], '']
 	    : $call->($self, @request);
 	push @{$answer->[1]}, Date => strftime('%a, %d %b %Y %H:%M:%S GMT',
@@ -198,7 +200,7 @@ sub _answer {
 sub _spoil {
 	my ($answer, $step, $request) = @_;
 	my ($status, $headers, $body) = @$answer;
-	push @$headers, 'Retry-After' => $1 if $step =~ /^\d{3}:(.*)/;
+	push @$headers, 'Retry-After' => $1 if $step =~ /^\d{3}:(\d+)$/;
 	push @$headers, Location => ($request->{https} ? 'https' : 'http')
 	    . "://$request->{headers}{host}/elsewhere" if $step eq 'redirect';
 	substr $answer->[2], length($body) / 2, length $body, ''
