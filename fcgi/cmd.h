@@ -10,6 +10,7 @@
 int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_key(int argc, char **argv);
 
 /* The settings without -c: $STAGEDOOR_CONFIG, else the installed place. */
 const char *cmd_default_file(void);

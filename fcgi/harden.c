@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* No core, not dumpable. */
+/* No core, not dumpable, no end by a signal of writing. */
 #include "base.h"
 
 #include <malloc.h>
@@ -22,6 +22,7 @@ harden(void)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a full store is an error */
 	/* Ignored by who started us, programs' ends could not be waited for. */
 	signal(SIGCHLD, SIG_DFL);
 	mallopt(M_ARENA_MAX, 4);

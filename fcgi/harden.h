@@ -5,8 +5,9 @@
 
 /*
  * No core files, not dumpable (so no other process of the user can read our
- * memory), no SIGPIPE, few malloc arenas (threads would grow one each), as
- * many descriptors as we may have.
+ * memory), no SIGPIPE, no SIGXFSZ (a file that may not grow is an error), few
+ * malloc arenas (threads would grow one each), as many descriptors as we may
+ * have.
  */
 void harden(void);
 

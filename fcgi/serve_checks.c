@@ -6,11 +6,14 @@
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
 
 #include "err.h"
 #include "files.h"
 #include "serve_checks.h"
 #include "settings.h"
+#include "store.h"
+#include "strbuf.h"
 
 #define ROOTS_MAX (4 * 1024 * 1024)
 #define GROUP_MAX 16384		/* bytes of an entry, with its members */
@@ -68,11 +71,62 @@ serve_check_group(const struct settings *s, struct problems *problems)
 	return E_CONFIG;
 }
 
+static int
+check_key_file(const struct settings *s, struct problems *problems)
+{
+	const char *at = s->store_key_file_at ? s->store_key_file_at :
+	    "settings";
+	struct err err = ERR_INIT;
+
+	if (store_check(&s->store, &err) == 0)
+		return 0;
+	problems_add(problems, false, "%s: stagedoor.store.keyFile: %s", at,
+	    err.text);
+	return E_CONFIG;
+}
+
+static int
+check_folder(const struct settings *s, struct problems *problems)
+{
+	const char *at = s->store_path_at ? s->store_path_at : "settings";
+	const char *slash = strrchr(s->store.path, '/');
+	struct strbuf folder = STRBUF_INIT(PATH_MAX);
+	struct stat st;
+	int r = 0;
+
+	strbuf_add(&folder, s->store.path, slash == NULL ? 0 :
+	    (size_t)(slash - s->store.path));
+	if (folder.len == 0)
+		strbuf_addstr(&folder, slash == NULL ? "." : "/");
+	if (stat(folder.buf, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		problems_add(problems, false, "%s: stagedoor.store.path: "
+		    "there is no folder '%s': make one that only the server "
+		    "may use (chmod 700)", at, folder.buf);
+		r = E_CONFIG;
+	}
+	strbuf_release(&folder);
+	return r;
+}
+
+int
+serve_check_store(const struct settings *s, struct problems *problems)
+{
+	int keys, folder;
+
+	if (!str_eq(s->store.type, "sqlite") || s->store.path == NULL ||
+	    s->store.key_file == NULL)
+		return 0;
+	keys = check_key_file(s, problems);
+	folder = check_folder(s, problems);
+	return keys != 0 ? keys : folder;
+}
+
 int
 serve_check(const struct settings *s, struct problems *problems)
 {
 	int roots = serve_check_roots(s, problems);
 	int group = serve_check_group(s, problems);
+	int store = serve_check_store(s, problems);
 
-	return roots != 0 ? roots : group;
+	return roots != 0 ? roots : group != 0 ? group : store;
 }

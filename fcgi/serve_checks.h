@@ -13,7 +13,12 @@ struct settings;
 int serve_check_roots(const struct settings *s, struct problems *problems);
 /* stagedoor.socketGroup exists, if stagedoor.listen names a Unix socket. */
 int serve_check_group(const struct settings *s, struct problems *problems);
-/* Both. */
+/*
+ * stagedoor.store of type sqlite: the key file can be used, and the folder of
+ * the database is there.
+ */
+int serve_check_store(const struct settings *s, struct problems *problems);
+/* All of them. */
 int serve_check(const struct settings *s, struct problems *problems);
 
 #endif

@@ -92,6 +92,7 @@ static void
 read_ours(struct settings *s, const struct node *root)
 {
 	const struct node *ours = node_get(root, "stagedoor");
+	const struct node *store = node_get(ours, "store");
 	size_t len = strlen(s->base_path);
 
 	while (len > 0 && s->base_path[len - 1] == '/')
@@ -101,6 +102,9 @@ read_ours(struct settings *s, const struct node *root)
 	s->ca_file_at = place_of(s->arena, node_get(ours, "caFile"));
 	s->socket_group_at = place_of(s->arena, node_get(ours,
 	    "socketGroup"));
+	s->store_path_at = place_of(s->arena, node_get(store, "path"));
+	s->store_key_file_at = place_of(s->arena, node_get(store,
+	    "keyFile"));
 	/* A smaller pool gives streams no more than half of it. */
 	if (node_get(ours, "streams") == NULL && s->streams >= s->threads)
 		s->streams = SD_MAX(s->threads / 2, 1U);

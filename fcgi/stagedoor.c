@@ -16,11 +16,12 @@ static const struct {
 	{ "serve", cmd_serve, "answer requests (FastCGI, CGI)" },
 	{ "check", cmd_check, "read the settings and print each error" },
 	{ "import", cmd_import, "print an app-config.yaml as libconfig" },
+	{ "key", cmd_key, "print a new line for the store's key file" },
 };
 
 /* Known by name, so that whoever reads of one is not told of a typo. */
 static const char *const not_built[] = { "explain", "credential", "nginx",
-    "key", "connect", "login", "tokens" };
+    "connect", "login", "tokens" };
 
 static void
 print_help(FILE *to)

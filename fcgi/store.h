@@ -5,7 +5,19 @@
  * AES-256-GCM; kind, key and expiry are additional data, so that no row can
  * stand in for another. A back end sees sealed bytes only.
  *
- * Safe from any thread. Blocks for a short, bounded time. Not across fork.
+ * Safe from any thread. A call waits for others for 2 s at most, then it is
+ * E_STORE; beyond that it takes as long as the disk does. Not across fork.
+ * After E_STORE the store goes on: each call tries afresh, and a database
+ * that was put right or replaced meanwhile is used. Texts of errors name no
+ * file, but where settings are read (store_open); details do.
+ *
+ * Times are those of the wall clock, which processes share. If it is set
+ * forward by N, a value is gone N early (it comes back if the clock does
+ * within an hour), and a lease with less than N to go is free: once, two may
+ * do what one should, and the first learns it from store_lease_renew. If it
+ * is set back by N, a value may be given for up to N too long (its maker sees
+ * that in *expires), and the lease of one who died is kept once more for as
+ * long as it was asked for, not for N.
  */
 #ifndef STAGEDOOR_STORE_H
 #define STAGEDOOR_STORE_H
@@ -16,7 +28,9 @@
 struct store;
 
 #define STORE_KEY 32			/* bytes of a key: a hash */
+#define STORE_KIND_MAX 64		/* bytes of a kind */
 #define STORE_VALUE_MAX 65536		/* bytes of a value */
+#define STORE_LEASE_MAX 3600000		/* ms of a lease */
 
 struct store_settings {		/* stagedoor.store */
 	const char *type;	/* "sqlite", "redis"; NULL: there is none */
@@ -25,13 +39,19 @@ struct store_settings {		/* stagedoor.store */
 };
 
 /*
- * Open or make the database. 0 with *out the caller's; E_STORE or E_CONFIG
- * (the key file), with what to do about it.
+ * Open or make the database, for its owner only, in a folder that is there.
+ * 0 with *out the caller's; E_CONFIG (the key file), E_NOTBUILT (the type) or
+ * E_STORE, with what to do about it. settings is not needed afterwards.
  */
 int store_open(const struct store_settings *settings, struct store **out,
     struct err *err);
 void store_close(struct store *st);		/* NULL is fine */
-/* A key of 32 bytes for a purpose, from the first line of the key file. */
+/*
+ * The key file alone, for whoever wants to know beforehand. 0 or E_CONFIG.
+ */
+int store_check(const struct store_settings *settings, struct err *err);
+/* A key of 32 bytes for a purpose (HKDF-SHA256), from the first line of the
+   key file: all processes with that file get the same. */
 void store_derive(const struct store *st, const char *purpose,
     unsigned char out[32]);
 
@@ -40,11 +60,13 @@ struct store_item {
 	unsigned char key[STORE_KEY];
 };
 
-/* 0 with out and *expires (wall ms) filled; E_NOTFOUND: none, expired, or
-   sealed with a key that is gone; E_STORE: it failed or is damaged. */
+/* 0 with out and *expires (wall ms; 0: never) filled; E_NOTFOUND: none,
+   expired, or sealed with a key that is gone; E_STORE: it failed, or the
+   value is damaged (store_put makes that good). */
 int store_get(struct store *st, const struct store_item *item,
     struct secret *out, int64_t *expires, struct err *err);
-/* Durable when it returns 0. E_STORE. */
+/* Durable when it returns 0. E_STORE: all is as it was, or, where the disk
+   itself fails, perhaps as it was to be. expires 0: never. */
 int store_put(struct store *st, const struct store_item *item,
     const struct secret *value, int64_t expires, struct err *err);
 int store_del(struct store *st, const struct store_item *item,

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values and leases in an SQLite database that the processes of one host
+ * share. Each change is one transaction that begins with the write lock, so
+ * that nobody looks, waits, and then acts on what has changed meanwhile.
+ */
+#include "base.h"
+
+#include "clock.h"
+#include "err.h"
+#include "secret.h"
+#include "store_sqlite.h"
+
+/* What is over stays as long, for the clock may be wrong. */
+#define GRACE_MS 3600000
+
+/* --- One at a time -------------------------------------------------------- */
+
+static struct timespec
+monotonic(int64_t ms)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ms / 1000),
+	    .tv_nsec = (long)(ms % 1000) * 1000000 };
+}
+
+static bool
+take(struct store_backend *be, int64_t deadline)
+{
+	const struct timespec until = monotonic(deadline);
+	bool mine;
+
+	pthread_mutex_lock(&be->lock);
+	while (be->taken && pthread_cond_timedwait(&be->left, &be->lock,
+	    &until) != ETIMEDOUT)
+		;
+	mine = !be->taken;
+	be->taken = true;
+	pthread_mutex_unlock(&be->lock);
+	return mine;
+}
+
+static void
+leave(struct store_backend *be)
+{
+	pthread_mutex_lock(&be->lock);
+	be->taken = false;
+	pthread_cond_signal(&be->left);
+	pthread_mutex_unlock(&be->lock);
+}
+
+/* Have the connection for oneself, open, on the file that is there. */
+static int
+enter(struct store_backend *be, struct err *err)
+{
+	int64_t deadline = clock_mono_ms() + be->limits.wait_ms;
+	int r = 0;
+
+	if (!take(be, deadline))
+		return err_set(err, E_STORE, "the store is too slow: others "
+		    "have waited for it for %u ms", be->limits.wait_ms);
+	if (be->db != NULL && !db_is_there(be))
+		db_close(be);
+	if (be->db == NULL)
+		r = db_open(be, deadline, err);
+	if (r != 0)
+		leave(be);
+	else
+		sqlite3_busy_timeout(be->db, (int)SD_MAX(deadline -
+		    clock_mono_ms(), (int64_t)1));
+	return r;
+}
+
+static int
+leave_with(struct store_backend *be, int rc, struct err *err)
+{
+	int r = db_result(be, rc, err);
+
+	leave(be);
+	return r;
+}
+
+/* --- Statements ----------------------------------------------------------- */
+
+static sqlite3_stmt *
+statement(struct store_backend *be, enum db_statement which,
+    const struct store_item *item)
+{
+	sqlite3_stmt *st = be->statements[which];
+
+	if (item != NULL) {
+		sqlite3_bind_text(st, 1, item->kind, -1, SQLITE_STATIC);
+		sqlite3_bind_blob(st, 2, item->key, STORE_KEY, SQLITE_STATIC);
+	}
+	return st;
+}
+
+static void
+done(sqlite3_stmt *st)
+{
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+}
+
+static int
+run(sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+
+	done(st);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int
+begin(struct store_backend *be)
+{
+	return run(be->statements[DB_BEGIN]);
+}
+
+/* All of it or nothing. */
+static int
+end(struct store_backend *be, int rc)
+{
+	if (rc == SQLITE_OK)
+		rc = run(be->statements[DB_COMMIT]);
+	if (!sqlite3_get_autocommit(be->db))
+		run(be->statements[DB_ROLLBACK]);
+	return rc;
+}
+
+/* --- Values --------------------------------------------------------------- */
+
+static int
+sqlite_get(struct store_backend *be, const struct store_item *item,
+    struct strbuf *sealed, int64_t *expires, struct err *err)
+{
+	sqlite3_stmt *st;
+	int rc, r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	st = statement(be, DB_GET, item);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_DONE) {
+		r = err_set(err, E_NOTFOUND, "nothing is stored");
+	} else if (rc == SQLITE_ROW) {
+		const void *blob = sqlite3_column_blob(st, 1);
+		int len = sqlite3_column_bytes(st, 1);
+
+		*expires = sqlite3_column_int64(st, 0);
+		if (strbuf_add(sealed, blob, (size_t)len) != 0)
+			rc = SQLITE_TOOBIG;
+	}
+	done(st);
+	return leave_with(be, rc, err) != 0 ? E_STORE : r;
+}
+
+static int
+row_set(struct store_backend *be, enum db_statement which,
+    const struct store_row *row)
+{
+	sqlite3_stmt *st = statement(be, which, row->item);
+
+	sqlite3_bind_int64(st, 3, row->expires);
+	sqlite3_bind_blob(st, 4, row->sealed, (int)row->len, SQLITE_STATIC);
+	return run(st);
+}
+
+static int
+row_put(struct store_backend *be, const struct store_row *row)
+{
+	sqlite3_stmt *count = be->statements[DB_COUNT];
+	int rc = row_set(be, DB_UPDATE, row);
+
+	if (rc != SQLITE_OK || sqlite3_changes(be->db) > 0)
+		return rc;
+	rc = sqlite3_step(count);
+	if (rc == SQLITE_ROW)
+		rc = sqlite3_column_int64(count, 0) >= be->limits.rows ?
+		    SQLITE_FULL : SQLITE_OK;
+	sqlite3_reset(count);
+	return rc == SQLITE_OK ? row_set(be, DB_INSERT, row) : rc;
+}
+
+static int
+sweep(struct store_backend *be, int64_t before)
+{
+	sqlite3_stmt *st = be->statements[DB_SWEEP];
+	int rc;
+
+	sqlite3_bind_int64(st, 1, before);
+	rc = run(st);
+	st = be->statements[DB_LEASE_SWEEP];
+	sqlite3_bind_int64(st, 1, before);
+	return rc == SQLITE_OK ? run(st) : rc;
+}
+
+/* Drawn, not counted: a CGI process puts once. */
+static bool
+sweep_due(const struct store_backend *be)
+{
+	unsigned draw;
+
+	secret_random(&draw, sizeof(draw));
+	return draw % SD_MAX(be->limits.sweep, 1U) == 0;
+}
+
+static int
+sqlite_put(struct store_backend *be, const struct store_row *row,
+    int64_t now, struct err *err)
+{
+	bool due = sweep_due(be);
+	int64_t grace = GRACE_MS;
+	int tries, rc = SQLITE_OK, r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	for (tries = 0; tries < 2; tries++) {
+		if ((rc = begin(be)) != SQLITE_OK)
+			break;
+		if (due)
+			rc = sweep(be, now - grace);
+		if (rc == SQLITE_OK)
+			rc = row_put(be, row);
+		rc = end(be, rc);
+		if (rc != SQLITE_FULL)
+			break;
+		due = true;	/* now all that is over must go */
+		grace = 0;
+	}
+	return leave_with(be, rc, err);
+}
+
+static int
+sqlite_del(struct store_backend *be, const struct store_item *item,
+    struct err *err)
+{
+	int r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	return leave_with(be, run(statement(be, DB_DELETE, item)), err);
+}
+
+/* --- Leases --------------------------------------------------------------- */
+
+static int
+lease_set(struct store_backend *be, enum db_statement which,
+    const struct store_claim *claim)
+{
+	sqlite3_stmt *st = statement(be, which, &claim->lease->item);
+
+	sqlite3_bind_blob(st, 3, claim->lease->owner,
+	    sizeof(claim->lease->owner), SQLITE_STATIC);
+	sqlite3_bind_int64(st, 4, claim->now + claim->ms);
+	sqlite3_bind_int64(st, 5, claim->ms);
+	return run(st);
+}
+
+static int
+lease_cut(struct store_backend *be, const struct store_claim *claim,
+    int64_t until)
+{
+	sqlite3_stmt *st = statement(be, DB_LEASE_CUT, &claim->lease->item);
+
+	sqlite3_bind_int64(st, 3, until);
+	return run(st);
+}
+
+/*
+ * A lease that ends later than it could if the clock were right was taken
+ * before the clock was set back: its owner gets its whole time once more.
+ */
+static int
+lease_take(struct store_backend *be, const struct store_claim *claim,
+    bool *taken)
+{
+	sqlite3_stmt *st = statement(be, DB_LEASE_GET, &claim->lease->item);
+	int64_t until = 0, length = 0;
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW) {
+		until = sqlite3_column_int64(st, 0);
+		length = sqlite3_column_int64(st, 1);
+	}
+	done(st);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return rc;
+	*taken = until > claim->now;
+	if (!*taken)
+		return lease_set(be, DB_LEASE_SET, claim);
+	length = SD_MIN(SD_MAX(length, (int64_t)0), (int64_t)STORE_LEASE_MAX);
+	if (until - claim->now > length)
+		return lease_cut(be, claim, claim->now + length);
+	return SQLITE_OK;
+}
+
+static int
+busy(struct err *err, const char *why)
+{
+	return err_set(err, E_BUSY, "%s", why);
+}
+
+static int
+sqlite_claim(struct store_backend *be, const struct store_claim *claim,
+    struct err *err)
+{
+	bool taken = false;
+	int rc, r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	if ((rc = begin(be)) == SQLITE_OK)
+		rc = end(be, lease_take(be, claim, &taken));
+	r = leave_with(be, rc, err);
+	return r == 0 && taken ? busy(err, "another has the lease") : r;
+}
+
+static int
+sqlite_renew(struct store_backend *be, const struct store_claim *claim,
+    struct err *err)
+{
+	bool lost = false;
+	int rc, r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	rc = lease_set(be, DB_LEASE_RENEW, claim);
+	lost = sqlite3_changes(be->db) == 0;
+	r = leave_with(be, rc, err);
+	return r == 0 && lost ? busy(err, "the lease was lost: its time was "
+	    "over, and another took it") : r;
+}
+
+static void
+sqlite_release(struct store_backend *be, const struct store_lease *lease)
+{
+	sqlite3_stmt *st;
+
+	if (enter(be, NULL) != 0)
+		return;		/* its time will end it */
+	st = statement(be, DB_LEASE_END, &lease->item);
+	sqlite3_bind_blob(st, 3, lease->owner, sizeof(lease->owner),
+	    SQLITE_STATIC);
+	leave_with(be, run(st), NULL);
+}
+
+/* --- Open and close ------------------------------------------------------- */
+
+static void
+sqlite_close(struct store_backend *be)
+{
+	db_close(be);
+	pthread_cond_destroy(&be->left);
+	pthread_mutex_destroy(&be->lock);
+	free(be->path);
+	free(be);
+}
+
+static struct store_backend *
+backend_new(const struct store_settings *settings,
+    const struct store_limits *limits)
+{
+	struct store_backend *be = xcalloc(1, sizeof(*be));
+	pthread_condattr_t attr;
+
+	be->path = xstrdup(settings->path);
+	be->limits = *limits;
+	pthread_mutex_init(&be->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&be->left, &attr);
+	pthread_condattr_destroy(&attr);
+	return be;
+}
+
+static int
+sqlite_open(const struct store_settings *settings,
+    const struct store_limits *limits, struct store_backend **out,
+    struct err *err)
+{
+	struct store_backend *be = backend_new(settings, limits);
+	struct err why = ERR_INIT;
+	int r = enter(be, &why);
+
+	if (r != 0) {
+		sqlite_close(be);
+		return err_set(err, r, "%s (%s)", why.text, why.detail);
+	}
+	leave(be);
+	*out = be;
+	return 0;
+}
+
+const struct store_ops store_sqlite = {
+	.type = "sqlite",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.get = sqlite_get,
+	.put = sqlite_put,
+	.del = sqlite_del,
+	.claim = sqlite_claim,
+	.renew = sqlite_renew,
+	.release = sqlite_release,
+};

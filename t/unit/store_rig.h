@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the store's tests share: a folder with a key file, a store in it with
+ * a clock that the test sets, and the usual calls in a line each.
+ */
+#ifndef STAGEDOOR_TEST_STORE_RIG_H
+#define STAGEDOOR_TEST_STORE_RIG_H
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "clock.h"
+#include "err.h"
+#include "secret.h"
+#include "store_backend.h"
+
+#define RIG_ALARM 100
+#define RIG_KEY "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+#define RIG_OTHER_KEY "two:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=\n"
+
+static char rig_dir[64], rig_db[80], rig_keys[80];
+static int64_t rig_now;		/* 0: the real clock */
+
+static inline int64_t
+rig_clock(void)
+{
+	return rig_now != 0 ? rig_now : clock_wall_ms();
+}
+
+static struct store_limits rig_limits;
+static struct store_settings rig_settings;
+
+static inline void
+rig_write(const char *path, const char *text, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, len), len);
+	close(fd);
+}
+
+static inline void
+rig_remove_db(void)
+{
+	char side[96];
+
+	unlink(rig_db);
+	snprintf(side, sizeof(side), "%s-wal", rig_db);
+	unlink(side);
+	snprintf(side, sizeof(side), "%s-shm", rig_db);
+	unlink(side);
+}
+
+static inline void
+rig_name(const char *dir)
+{
+	snprintf(rig_dir, sizeof(rig_dir), "%s", dir);
+	snprintf(rig_db, sizeof(rig_db), "%s/store.db", rig_dir);
+	snprintf(rig_keys, sizeof(rig_keys), "%s/keys", rig_dir);
+	rig_settings = (struct store_settings){ .type = "sqlite",
+		.path = rig_db, .key_file = rig_keys };
+	rig_limits = (struct store_limits){ .rows = 1000, .pages = 10000,
+		.wait_ms = 2000, .sweep = 64, .now = rig_clock };
+	rig_now = 0;
+}
+
+/* For each test. */
+static inline int
+rig_set_up(void **state UNUSED)
+{
+	char dir[] = "/tmp/stagedoor-store-XXXXXX";
+
+	alarm(RIG_ALARM);	/* a test that hangs has failed */
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	rig_name(dir);
+	rig_write(rig_keys, RIG_KEY, sizeof(RIG_KEY) - 1);
+	return 0;
+}
+
+static inline int
+rig_tear_down(void **state UNUSED)
+{
+	rig_remove_db();
+	unlink(rig_keys);
+	return rmdir(rig_dir);
+}
+
+static inline struct store *
+rig_open(void)
+{
+	struct store *st = NULL;
+	struct err err = ERR_INIT;
+
+	if (store_open_limited(&rig_settings, &rig_limits, &st, &err) != 0)
+		fail_msg("store_open: %s", err.text);
+	return st;
+}
+
+static inline struct store_item
+rig_item(unsigned n)
+{
+	struct store_item item = { .kind = "source" };
+
+	memcpy(item.key, &n, sizeof(n));
+	return item;
+}
+
+static inline int
+rig_put(struct store *st, unsigned n, const char *text, int64_t expires)
+{
+	const struct store_item item = rig_item(n);
+	struct secret value = SECRET_INIT;
+	struct err err = ERR_INIT;
+	int r;
+
+	secret_set(&value, text, strlen(text));
+	r = store_put(st, &item, &value, expires, &err);
+	assert_int_equal(err.code, r);
+	secret_release(&value);
+	return r;
+}
+
+/* What there is, in a buffer of ours; "" and the code if there is none. */
+static inline int
+rig_get(struct store *st, unsigned n, const char **text)
+{
+	static char buf[STORE_VALUE_MAX + 1];
+	const struct store_item item = rig_item(n);
+	struct secret value = SECRET_INIT;
+	struct err err = ERR_INIT;
+	int64_t expires;
+	int r = store_get(st, &item, &value, &expires, &err);
+
+	assert_int_equal(err.code, r);
+	assert_true(r == 0 || value.ptr == NULL);
+	buf[0] = '\0';
+	if (value.len > 0)
+		memcpy(buf, value.ptr, value.len + 1);
+	secret_release(&value);
+	*text = buf;
+	return r;
+}
+
+static inline void
+rig_has(struct store *st, unsigned n, const char *expected)
+{
+	const char *text;
+
+	assert_int_equal(rig_get(st, n, &text), 0);
+	assert_string_equal(text, expected);
+}
+
+static inline void
+rig_has_not(struct store *st, unsigned n, int code)
+{
+	const char *text;
+
+	assert_int_equal(rig_get(st, n, &text), code);
+}
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store keeps, for how long, for whom; leases; bounds. */
+#include "base.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "store_rig.h"
+
+#define HOUR 3600000
+#define NOW 1790000000000
+
+/* --- Values --------------------------------------------------------------- */
+
+static void
+keeps_values(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	const struct store_item item = rig_item(1);
+
+	rig_has_not(st, 1, E_NOTFOUND);
+	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
+	assert_int_equal(rig_put(st, 2, "bob-token", 0), 0);
+	assert_int_equal(rig_put(st, 3, "", 0), 0);
+	rig_has(st, 1, "alice-token");
+	assert_int_equal(rig_put(st, 1, "alice-token-2", 0), 0);
+	store_close(st);
+	st = rig_open();
+	rig_has(st, 1, "alice-token-2");
+	rig_has(st, 2, "bob-token");
+	rig_has(st, 3, "");
+	assert_int_equal(store_del(st, &item, NULL), 0);
+	assert_int_equal(store_del(st, &item, NULL), 0);
+	rig_has_not(st, 1, E_NOTFOUND);
+	rig_has(st, 2, "bob-token");
+	store_close(st);
+}
+
+static void
+parts_kinds(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	struct store_item item = rig_item(1);
+	struct secret value = SECRET_INIT;
+	int64_t expires;
+
+	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
+	item.kind = "session";
+	assert_int_equal(store_get(st, &item, &value, &expires, NULL),
+	    E_NOTFOUND);
+	store_close(st);
+}
+
+static void
+keeps_long_values_up_to_a_bound(void **state UNUSED)
+{
+	static char text[STORE_VALUE_MAX + 2];
+	struct store *st = rig_open();
+
+	memset(text, 'x', STORE_VALUE_MAX + 1);
+	assert_int_equal(rig_put(st, 1, text, 0), E_STORE);
+	text[STORE_VALUE_MAX] = '\0';
+	assert_int_equal(rig_put(st, 1, text, 0), 0);
+	rig_has(st, 1, text);
+	store_close(st);
+}
+
+static void
+forgets_in_time(void **state UNUSED)
+{
+	const struct store_item item = rig_item(1);
+	struct secret value = SECRET_INIT;
+	struct store *st = rig_open();
+	int64_t expires = 0;
+
+	rig_now = NOW;
+	assert_int_equal(rig_put(st, 1, "alice-token", NOW + 1000), 0);
+	assert_int_equal(rig_put(st, 2, "for ever", 0), 0);
+	assert_int_equal(store_get(st, &item, &value, &expires, NULL), 0);
+	assert_int_equal(expires, NOW + 1000);
+	secret_release(&value);
+	rig_now = NOW + 999;
+	rig_has(st, 1, "alice-token");
+	rig_now = NOW + 1000;
+	rig_has_not(st, 1, E_NOTFOUND);
+	rig_has(st, 2, "for ever");
+	store_close(st);
+}
+
+/* How many rows there are in a table. */
+static int
+rows(const char *table)
+{
+	char sql[64];
+	sqlite3 *db;
+	sqlite3_stmt *st;
+	int n;
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+	assert_int_equal(sqlite3_open(rig_db, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+static void
+sweeps_what_is_over(void **state UNUSED)
+{
+	struct store_lease lease;
+	const struct store_item item = rig_item(9);
+	struct store *st;
+
+	rig_limits.sweep = 1;
+	rig_now = NOW;
+	st = rig_open();
+	assert_int_equal(rig_put(st, 1, "short", NOW + 1000), 0);
+	assert_int_equal(rig_put(st, 2, "long", NOW + 3 * HOUR), 0);
+	assert_int_equal(rig_put(st, 3, "for ever", 0), 0);
+	assert_int_equal(store_lease(st, &item, 1000, &lease, NULL), 0);
+	/* The clock may be wrong: what is over stays for an hour. */
+	rig_now = NOW + HOUR;
+	assert_int_equal(rig_put(st, 3, "for ever", 0), 0);
+	assert_int_equal(rows("item"), 3);
+	assert_int_equal(rows("lease"), 1);
+	rig_now = NOW;
+	rig_has(st, 1, "short");
+	rig_now = NOW + HOUR + 1001;
+	assert_int_equal(rig_put(st, 3, "for ever", 0), 0);
+	assert_int_equal(rows("item"), 2);
+	assert_int_equal(rows("lease"), 0);
+	rig_has(st, 2, "long");
+	rig_has(st, 3, "for ever");
+	store_close(st);
+}
+
+static void
+sweeps_now_and_then(void **state UNUSED)
+{
+	struct store *st;
+	int i;
+
+	rig_limits.sweep = 8;
+	rig_now = NOW;
+	st = rig_open();
+	assert_int_equal(rig_put(st, 1, "short", NOW + 1000), 0);
+	rig_now = NOW + 2 * HOUR;
+	for (i = 0; i < 400 && rows("item") != 1; i++)
+		assert_int_equal(rig_put(st, 2, "x", 0), 0);
+	assert_int_equal(rows("item"), 1);
+	store_close(st);
+}
+
+static void
+holds_so_many_values(void **state UNUSED)
+{
+	struct store *st;
+	unsigned i;
+
+	rig_limits.rows = 20;
+	rig_limits.sweep = UINT_MAX;
+	rig_now = NOW;
+	st = rig_open();
+	for (i = 0; i < 20; i++)
+		assert_int_equal(rig_put(st, i, "x", i < 5 ? NOW + 10 : 0), 0);
+	assert_int_equal(rig_put(st, 20, "y", 0), E_STORE);
+	rig_has_not(st, 20, E_NOTFOUND);
+	/* What is there may change; what is over gives way. */
+	assert_int_equal(rig_put(st, 19, "z", 0), 0);
+	rig_now = NOW + 11;
+	for (i = 20; i < 25; i++)
+		assert_int_equal(rig_put(st, i, "y", 0), 0);
+	assert_int_equal(rig_put(st, 25, "y", 0), E_STORE);
+	rig_has(st, 19, "z");
+	rig_has(st, 5, "x");
+	store_close(st);
+}
+
+static void
+holds_so_many_bytes(void **state UNUSED)
+{
+	static char text[STORE_VALUE_MAX + 1];
+	struct store *st;
+	struct stat file;
+	unsigned i, n = 0;
+
+	memset(text, 'x', STORE_VALUE_MAX);
+	rig_limits.pages = 256;		/* 1 MiB */
+	st = rig_open();
+	while (n < 20 && rig_put(st, n, text, 0) == 0)
+		n++;
+	assert_in_range(n, 10, 16);
+	for (i = 0; i < n; i++)
+		rig_has(st, i, text);
+	rig_has_not(st, n, E_NOTFOUND);
+	assert_int_equal(rig_put(st, 0, "short", 0), 0);
+	assert_int_equal(rig_put(st, n, text, 0), 0);
+	store_close(st);
+	assert_int_equal(stat(rig_db, &file), 0);
+	assert_true(file.st_size <= 1 << 20);
+}
+
+static void
+derives_the_same_for_all(void **state UNUSED)
+{
+	unsigned char one[32], two[32];
+	struct store *st = rig_open(), *other;
+
+	store_derive(st, "cache names", one);
+	other = rig_open();
+	store_derive(other, "cache names", two);
+	assert_memory_equal(one, two, 32);
+	store_derive(other, "else", two);
+	assert_memory_not_equal(one, two, 32);
+	store_close(other);
+	store_close(st);
+}
+
+static void
+knows_its_types(void **state UNUSED)
+{
+	struct store *st = NULL;
+	struct err err = ERR_INIT;
+
+	rig_settings.type = "redis";
+	assert_int_equal(store_open(&rig_settings, &st, &err), E_NOTBUILT);
+	assert_non_null(strstr(err.text, "'redis' is not built in yet"));
+	assert_null(st);
+	store_close(NULL);
+}
+
+/* --- On the disk ---------------------------------------------------------- */
+
+static void
+has_no(const char *suffix, const char *text)
+{
+	char path[96], *buf = xmalloc(1 << 20);
+	struct stat file;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", rig_db, suffix);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	n = read(fd, buf, 1 << 20);
+	assert_true(n > 0);
+	assert_null(memmem(buf, (size_t)n, text, strlen(text)));
+	assert_int_equal(fstat(fd, &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0600);
+	close(fd);
+	free(buf);
+}
+
+static void
+keeps_no_clear_text(void **state UNUSED)
+{
+	struct store *st;
+	mode_t old = umask(0);
+	unsigned i;
+
+	st = rig_open();
+	for (i = 0; i < 50; i++)
+		assert_int_equal(rig_put(st, i, "alice-token", 0), 0);
+	umask(old);
+	has_no("", "alice");
+	has_no("-wal", "alice");
+	has_no("-shm", "alice");
+	store_close(st);
+	has_no("", "alice");
+}
+
+/* --- Leases --------------------------------------------------------------- */
+
+static struct store_item lease_item;
+
+static int
+lease(struct store *st, int64_t ms, struct store_lease *out)
+{
+	struct err err = ERR_INIT;
+	int r = store_lease(st, &lease_item, ms, out, &err);
+
+	assert_int_equal(err.code, r);
+	return r;
+}
+
+static void
+gives_a_lease_to_one(void **state UNUSED)
+{
+	struct store *st = rig_open(), *other = rig_open();
+	struct store_lease one, two, three;
+	struct store_item item = rig_item(2);
+
+	lease_item = rig_item(1);
+	rig_now = NOW;
+	assert_int_equal(lease(st, 1000, &one), 0);
+	assert_int_equal(lease(st, 1000, &two), E_BUSY);
+	assert_int_equal(lease(other, 1000, &two), E_BUSY);
+	assert_int_equal(store_lease(other, &item, 1000, &three, NULL), 0);
+	store_lease_end(st, &one);
+	assert_int_equal(lease(other, 1000, &two), 0);
+	/* The first has no more say in it. */
+	store_lease_end(st, &one);
+	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), E_BUSY);
+	assert_int_equal(lease(st, 1000, &three), E_BUSY);
+	assert_int_equal(store_lease_renew(other, &two, 1000, NULL), 0);
+	assert_memory_not_equal(one.owner, two.owner, sizeof(one.owner));
+	store_close(other);
+	store_close(st);
+}
+
+static void
+ends_a_lease_in_time(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	struct store_lease one, two;
+
+	lease_item = rig_item(1);
+	rig_now = NOW;
+	assert_int_equal(lease(st, 1000, &one), 0);
+	rig_now = NOW + 900;
+	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), 0);
+	rig_now = NOW + 1899;
+	assert_int_equal(lease(st, 1000, &two), E_BUSY);
+	rig_now = NOW + 1900;
+	assert_int_equal(lease(st, 1000, &two), 0);
+	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), E_BUSY);
+	/* Late, but nobody took it meanwhile: it is still ours. */
+	rig_now = NOW + 5000;
+	assert_int_equal(store_lease_renew(st, &two, 1000, NULL), 0);
+	assert_int_equal(lease(st, 1000, &one), E_BUSY);
+	store_lease_end(st, &two);
+	assert_int_equal(store_lease_renew(st, &two, 1000, NULL), E_BUSY);
+	store_close(st);
+}
+
+static void
+bears_a_clock_that_jumps(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	struct store_lease one, two;
+
+	lease_item = rig_item(1);
+	rig_now = NOW;
+	assert_int_equal(lease(st, 1000, &one), 0);
+	/* Back by an hour: whoever died keeps it for as long again only. */
+	rig_now = NOW - HOUR;
+	assert_int_equal(lease(st, 1000, &two), E_BUSY);
+	rig_now = NOW - HOUR + 999;
+	assert_int_equal(lease(st, 1000, &two), E_BUSY);
+	rig_now = NOW - HOUR + 1000;
+	assert_int_equal(lease(st, 1000, &two), 0);
+	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), E_BUSY);
+	/* Forward: it is free at once, and its owner hears of it. */
+	rig_now = NOW;
+	assert_int_equal(lease(st, 1000, &one), 0);
+	assert_int_equal(store_lease_renew(st, &two, 1000, NULL), E_BUSY);
+	/* However long one asks for it. */
+	rig_now = NOW + 2000;
+	assert_int_equal(lease(st, INT64_MAX, &one), 0);
+	rig_now += STORE_LEASE_MAX;
+	assert_int_equal(lease(st, -5, &two), 0);
+	store_close(st);
+}
+
+/* --- Threads -------------------------------------------------------------- */
+
+#define THREADS 6
+#define TURNS 15
+
+static struct {
+	struct store *st;
+	pthread_mutex_t lock;
+	int inside, most, won;
+} arena = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void
+in_turn(int step)
+{
+	pthread_mutex_lock(&arena.lock);
+	arena.inside += step;
+	arena.most = SD_MAX(arena.most, arena.inside);
+	arena.won += step > 0;
+	pthread_mutex_unlock(&arena.lock);
+}
+
+static void *
+contend(void *arg)
+{
+	const unsigned n = *(unsigned *)arg;
+	struct store_lease mine;
+	char text[32];
+	int turns = 0;
+
+	while (turns < TURNS) {
+		if (store_lease(arena.st, &lease_item, 60000, &mine,
+		    NULL) != 0) {
+			usleep(200);
+			continue;
+		}
+		in_turn(1);
+		snprintf(text, sizeof(text), "%u of %u", turns, n);
+		if (rig_put(arena.st, n, text, 0) != 0)
+			abort();
+		in_turn(-1);
+		store_lease_end(arena.st, &mine);
+		turns++;
+	}
+	return NULL;
+}
+
+static void
+serves_threads(void **state UNUSED)
+{
+	unsigned names[THREADS], i;
+	pthread_t threads[THREADS];
+	char text[32];
+
+	lease_item = rig_item(1000);
+	rig_limits.wait_ms = 60000;
+	arena.st = rig_open();
+	for (i = 0; i < THREADS; i++) {
+		names[i] = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, contend,
+		    &names[i]), 0);
+	}
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(arena.won, THREADS * TURNS);
+	assert_int_equal(arena.most, 1);
+	for (i = 0; i < THREADS; i++) {
+		snprintf(text, sizeof(text), "%u of %u", TURNS - 1, i);
+		rig_has(arena.st, i, text);
+	}
+	store_close(arena.st);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(keeps_values),
+		TEST(parts_kinds),
+		TEST(keeps_long_values_up_to_a_bound),
+		TEST(forgets_in_time),
+		TEST(sweeps_what_is_over),
+		TEST(sweeps_now_and_then),
+		TEST(holds_so_many_values),
+		TEST(holds_so_many_bytes),
+		TEST(derives_the_same_for_all),
+		TEST(knows_its_types),
+		TEST(keeps_no_clear_text),
+		TEST(gives_a_lease_to_one),
+		TEST(ends_a_lease_in_time),
+		TEST(bears_a_clock_that_jumps),
+		TEST(serves_threads),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
