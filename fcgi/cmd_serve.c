@@ -25,6 +25,7 @@
 #include "serve_checks.h"
 #include "settings.h"
 #include "sources.h"
+#include "store.h"
 #include "transport.h"
 #include "watch.h"
 
@@ -38,6 +39,7 @@ struct serve {
 	const char *listen;
 	unsigned threads;
 	struct services services;
+	struct store *store;	/* NULL: memory only */
 	struct secret roots;	/* caFile as it was at the start */
 	struct runtime *rt;
 	struct watch watch;	/* the kubeconfigs that rt is made of */
@@ -145,8 +147,21 @@ read_roots(const struct settings *s, struct secret *out)
 	return -1;
 }
 
+/* Without it each process is on its own, but nothing is out of reach. */
+static void
+open_store(struct serve *sv, const struct settings *s)
+{
+	struct err err = ERR_INIT;
+
+	if (s->store.type == NULL ||
+	    store_open(&s->store, &sv->store, &err) == 0)
+		return;
+	log_error("stagedoor.store: %s%s%s; credentials are kept in memory "
+	    "only", err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+}
+
 static int
-make_transport(struct serve *sv, const struct settings *s)
+make_services(struct serve *sv, const struct settings *s)
 {
 	struct transport_options opt = { 0 };
 
@@ -154,7 +169,8 @@ make_transport(struct serve *sv, const struct settings *s)
 		return -1;
 	opt.roots_pem = sv->roots.ptr;
 	sv->services.transport = transport_new(&opt);
-	sv->services.sources = sources_new(NULL);
+	open_store(sv, s);
+	sv->services.sources = sources_new(sv->store);
 	return 0;
 }
 
@@ -203,6 +219,9 @@ report_unused(const struct serve *sv, const struct settings *new,
 	needs_restart(new->socket_mode != old->socket_mode, "socketMode");
 	needs_restart(strcmp(new->socket_group, old->socket_group) != 0,
 	    "socketGroup");
+	needs_restart(!str_eq(new->store.type, old->store.type) ||
+	    !str_eq(new->store.path, old->store.path) ||
+	    !str_eq(new->store.key_file, old->store.key_file), "store");
 	needs_restart(roots->len != sv->roots.len || (roots->len > 0 &&
 	    memcmp(roots->ptr, sv->roots.ptr, roots->len) != 0), "caFile");
 }
@@ -374,7 +393,7 @@ run(struct serve *sv)
 	block_signals(&set);
 	if ((s = load_settings(sv)) == NULL)
 		return 2;
-	if (make_transport(sv, s) != 0) {
+	if (make_services(sv, s) != 0) {
 		settings_free(s);
 		return 2;
 	}
@@ -391,6 +410,7 @@ run(struct serve *sv)
 	watch_release(&sv->watch);
 	runtime_put(sv->rt);
 	sources_free(sv->services.sources);
+	store_close(sv->store);
 	transport_free(sv->services.transport);
 	secret_release(&sv->roots);
 	return code;

@@ -12,17 +12,15 @@
 #include "clock.h"
 #include "log.h"
 #include "sources_private.h"
+#include "store.h"
 #include "strbuf.h"
 #include "transport.h"
 #include "../providers/provider.h"
 
 #define ENTRIES_MAX 4096	/* then the one used longest ago goes */
-#define SPARE_MS 1000		/* a value that ends so soon has ended */
 #define FRESH_MS 1000		/* but one just made serves who waited for it,
 				   or they would wait for ever */
-#define BACK_OFF_MS 1000	/* after the first failure; then doubled */
 #define BACK_OFF_MAX 60000
-#define FORCED_MS 60000		/* between renewals that 401s force */
 
 /* ---- keys and generations ---- */
 
@@ -151,13 +149,18 @@ entry_get(struct sources *s, const unsigned char *key, const char *kind)
 	return e;
 }
 
+bool
+value_is_good(const struct source_value *v, int64_t wall)
+{
+	return v->expires == 0 || wall + SOURCE_SPARE_MS < v->expires;
+}
+
 static bool
 entry_is_good(const struct entry *e, const struct source_asker *asker)
 {
 	if (!e->have || uses_have(&asker->refused, e->key, e->generation))
 		return false;
-	return e->value.expires == 0 ||
-	    clock_wall_ms() + SPARE_MS < e->value.expires ||
+	return value_is_good(&e->value, clock_wall_ms()) ||
 	    clock_mono_ms() - e->made < FRESH_MS;
 }
 
@@ -215,7 +218,7 @@ entry_succeed(struct sources *s, struct entry *e, struct source_value *v)
 static void
 entry_fail(struct entry *e, const struct err *err, int64_t retry_after)
 {
-	int64_t wait = BACK_OFF_MS;
+	int64_t wait = SOURCE_BACK_OFF_MS;
 	unsigned i;
 
 	for (i = 0; i < e->failures && wait < BACK_OFF_MAX; i++)
@@ -242,23 +245,14 @@ entry_settle(struct sources *s, struct entry *e, const struct err *err)
 
 /* ---- getting one ---- */
 
-static int
-make(const struct provider_call *call, const struct source *source,
-    struct source_value *v, struct err *err)
-{
-	int r = source->make(call, source->ctx, v, err);
-
-	if (r == 0 && v->margin < 0)
-		BUG("source '%s' has a negative margin", source->kind);
-	return r;
-}
-
 /* Make a value, the lock given up meanwhile. 0 or what err says. */
 static int
 entry_make(struct sources *s, struct entry *e,
     const struct provider_call *call, const struct source *source,
     struct err *err)
 {
+	const struct source_asker *asker = call->core;
+	const struct share sh = { e->key, source, call, &asker->refused };
 	struct source_value v = SOURCE_VALUE_INIT;
 	int r;
 
@@ -266,7 +260,10 @@ entry_make(struct sources *s, struct entry *e,
 	if (!source->local)
 		e->state = ENTRY_MAKING;
 	pthread_mutex_unlock(&s->lock);
-	r = make(call, source, &v, err);
+	if (source->local)
+		r = source->make(call, source->ctx, &v, err);
+	else
+		r = share_make(s, &sh, &v, err);
 	pthread_mutex_lock(&s->lock);
 	e->pins--;
 	if (r == 0)
@@ -398,7 +395,7 @@ entry_refuse(struct entry *e, const struct source_use *use, int64_t now)
 	    e->state != ENTRY_IDLE)
 		return true;
 	if (now < e->retry_at ||
-	    (e->forced != 0 && now - e->forced < FORCED_MS))
+	    (e->forced != 0 && now - e->forced < SOURCE_FORCED_MS))
 		return false;
 	e->forced = now;
 	return true;
@@ -476,7 +473,10 @@ sources_new(struct store *store)
 
 	s->store = store;
 	s->queue_end = &s->queue;
-	secret_random(s->secret, sizeof(s->secret));
+	if (store != NULL)	/* the same in each process */
+		store_derive(store, "source keys", s->secret);
+	else
+		secret_random(s->secret, sizeof(s->secret));
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -11,6 +11,10 @@
 #include "err.h"
 #include "sources.h"
 
+#define SOURCE_SPARE_MS 1000	/* a value that ends so soon has ended */
+#define SOURCE_BACK_OFF_MS 1000	/* after the first failure; then doubled */
+#define SOURCE_FORCED_MS 60000	/* between renewals that 401s force */
+
 enum entry_state { ENTRY_IDLE, ENTRY_QUEUED, ENTRY_MAKING };
 
 struct entry {
@@ -56,6 +60,24 @@ struct sources {
 
 /* Its job ended: if that never came to make it, it is not queued any more. */
 void entry_settle(struct sources *s, struct entry *e, const struct err *err);
+
+bool value_is_good(const struct source_value *v, int64_t wall);
+
+/* ---- sources_store.c, not under the lock ---- */
+
+struct share {			/* of one value, while it is made */
+	const unsigned char *key;
+	const struct source *source;
+	const struct provider_call *call;
+	const struct source_uses *refused;
+};
+
+/*
+ * source->make, or what another process made of it. Without a store just the
+ * former.
+ */
+int share_make(struct sources *s, const struct share *sh,
+    struct source_value *out, struct err *err);
 
 /* ---- sources_pool.c ---- */
 
