@@ -36,6 +36,20 @@ struct impersonation {
 	const char *user_prefix, *group_prefix;		/* or NULL */
 };
 
+/* The `exec` settings, or those of a kubeconfig's user: a plug-in of
+   client.authentication.k8s.io. */
+struct exec_plugin {
+	const char *command;		/* NULL: there is none. With a slash it
+					   is an absolute path */
+	struct string_list args;
+	struct pair *env;		/* added to what it gets anyway */
+	size_t nenv;
+	const char *api_version;
+	bool cluster_info;		/* provideClusterInfo */
+	const char *config;		/* for cluster_info: JSON; or NULL */
+	double timeout;			/* seconds */
+};
+
 struct cluster {
 	const char *name;
 	const char *title;		/* NULL if not set; so below */
@@ -49,6 +63,7 @@ struct cluster {
 	/* PEM, or the files of it, which are read each time and beat it */
 	struct secret client_certificate, client_key;
 	const char *client_certificate_file, *client_key_file;
+	struct exec_plugin exec;
 	const char *assume_role, *external_id;
 	struct pair *metadata;		/* authMetadata as configured */
 	size_t nmetadata;

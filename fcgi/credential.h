@@ -14,7 +14,8 @@ enum credential_kind {
 	CREDENTIAL_ANONYMOUS,	/* the request goes out without any */
 	CREDENTIAL_BEARER,
 	CREDENTIAL_VERBATIM,	/* value is the whole Authorization header */
-	CREDENTIAL_CERTIFICATE,	/* certificate and key, PEM */
+	CREDENTIAL_CERTIFICATE,	/* certificate and key, PEM; value may be a
+				   token that goes along */
 };
 
 struct credential {

@@ -88,7 +88,7 @@ const struct key keys_cluster[] = {
 	  .text = "/proxy lets only GET, HEAD and OPTIONS pass" },
 	{ "impersonate", KEY_OBJECT, .keys = keys_impersonate,
 	  .text = "the server's credential carries the user along" },
-	{ "exec", KEY_OBJECT, KEY_LATER, .keys = keys_exec,
+	{ "exec", KEY_OBJECT, .keys = keys_exec,
 	  .text = "credential plug-in of authProvider exec" },
 	{ "clientCertificate", KEY_SECRET, INTO(cluster, client_certificate),
 	  .text = "PEM, for authProvider x509" },

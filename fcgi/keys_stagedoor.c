@@ -24,16 +24,21 @@ static const char *const exec_versions[] = {
     "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1",
     NULL };
 
+#define EXEC(f) INTO(cluster, exec.f)
+
 const struct key keys_exec[] = {
-	{ "command", KEY_STRING, KEY_REQUIRED, .text = "program to run" },
-	{ "args", KEY_STRINGS, KEY_EMPTY_OK, .text = "its arguments" },
-	{ "env", KEY_MAP, KEY_EMPTY_OK, .text = "its environment, added" },
-	{ "apiVersion", KEY_WORD, .words = exec_versions,
+	{ "command", KEY_STRING, KEY_REQUIRED, EXEC(command),
+	  .text = "program to run; with a slash a path, from this file" },
+	{ "args", KEY_STRINGS, KEY_EMPTY_OK, EXEC(args),
+	  .text = "its arguments" },
+	{ "env", KEY_MAP, KEY_EMPTY_OK,
+	  .text = "added to the few variables of ours that it gets" },
+	{ "apiVersion", KEY_WORD, .words = exec_versions, EXEC(api_version),
 	  .fallback = "client.authentication.k8s.io/v1",
 	  .text = "what it speaks" },
 	{ "provideClusterInfo", KEY_BOOL, .fallback = "false",
-	  .text = "tell it about the cluster" },
-	{ "timeout", KEY_NUMBER, SECONDS, .fallback = "10.0",
+	  EXEC(cluster_info), .text = "tell it about the cluster" },
+	{ "timeout", KEY_NUMBER, SECONDS, .fallback = "10.0", EXEC(timeout),
 	  .text = "seconds it may take" },
 	{ .name = NULL }
 };

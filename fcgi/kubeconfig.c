@@ -141,6 +141,14 @@ kubeconfig_string(const struct node *entry, const char *key)
 	return s != NULL && *s != '\0' ? s : NULL;
 }
 
+bool
+kubeconfig_true(const struct node *entry, const char *key)
+{
+	const struct node *n = node_get(entry, key);
+
+	return n != NULL && n->type == NODE_BOOL && n->boolean;
+}
+
 const char *
 kubeconfig_path(struct arena *arena, const struct node *entry, const char *key)
 {

@@ -37,6 +37,20 @@ const char *kubeconfig_string(const struct node *entry, const char *key);
 const char *kubeconfig_path(struct arena *arena, const struct node *entry,
     const char *key);
 
+/* Is the member true? */
+bool kubeconfig_true(const struct node *entry, const char *key);
+
+/*
+ * kubeconfig_exec.c: a user's exec entry, strings in the arena. Returns what
+ * it has that cannot be used, for "its user has ..."; NULL if all is well.
+ */
+struct exec_plugin;
+const char *kubeconfig_exec(struct arena *arena, const struct node *exec,
+    struct exec_plugin *x);
+/* What a cluster has for its users' plug-ins, as JSON; NULL: nothing. */
+const char *kubeconfig_exec_config(struct arena *arena,
+    const struct node *cluster);
+
 /* How the files of all kubeconfig locators are. */
 struct kubeconfig_state {
 	size_t good, broken;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kubeconfig locator: each context becomes a cluster. A context whose
- * user has neither token nor client certificate is listed with the reason.
+ * user has no token, client certificate or exec plug-in is listed with the
+ * reason.
  */
 #include "base.h"
 
@@ -35,7 +36,6 @@ static const struct kind acting[] = {
 };
 
 static const struct kind unusable[] = {
-	{ "exec", "an exec plug-in, which is not built in yet" },
 	{ "client-key", "a client key, but no client-certificate" },
 	{ "client-key-data", "a client key, but no client-certificate" },
 	{ "auth-provider", "an auth-provider, which kubectl itself gave up" },
@@ -92,6 +92,13 @@ fill_certificate(struct contexts *k, struct cluster *c,
 	    &c->client_key_file);
 }
 
+static const char *
+fill_exec(struct contexts *k, struct cluster *c, const struct node *user)
+{
+	c->auth_provider = "exec";
+	return kubeconfig_exec(k->arena, node_get(user, "exec"), &c->exec);
+}
+
 /* Returns what the user has that cannot be used; NULL if all is well. */
 static const char *
 fill_credential(struct contexts *k, struct cluster *c,
@@ -109,8 +116,10 @@ fill_credential(struct contexts *k, struct cluster *c,
 	c->token_file = kubeconfig_path(k->arena, user, "tokenFile");
 	if (c->token_file != NULL)
 		return NULL;
+	if (token == NULL && node_get(user, "exec") != NULL)
+		return fill_exec(k, c, user);
 	if (token == NULL && (why = why_of(unusable, user)) == NULL)
-		why = "no token and no client certificate";
+		why = "no token, client certificate or exec plug-in";
 	if (token != NULL)
 		secret_set(&c->token, token, strlen(token));
 	return why;
@@ -128,14 +137,6 @@ fill_user(struct contexts *k, struct cluster *c, const char *name)
 		    "'%s' has %s", c->name, name ? name : "", why);
 }
 
-static bool
-is_true(const struct node *object, const char *key)
-{
-	const struct node *n = node_get(object, key);
-
-	return n != NULL && n->type == NODE_BOOL && n->boolean;
-}
-
 static void
 fill_cluster(struct contexts *k, struct cluster *c, const char *name)
 {
@@ -149,13 +150,14 @@ fill_cluster(struct contexts *k, struct cluster *c, const char *name)
 		    "'%s' has no server", c->name, name ? name : "");
 		return;
 	}
-	c->skip_tls_verify = is_true(n, "insecure-skip-tls-verify");
+	c->skip_tls_verify = kubeconfig_true(n, "insecure-skip-tls-verify");
 	c->ca_data = arena_strdup(k->arena,
 	    kubeconfig_string(n, "certificate-authority-data"));
 	/* client-go: data beats the file. */
 	if (c->ca_data == NULL)
 		c->ca_file = kubeconfig_path(k->arena, n,
 		    "certificate-authority");
+	c->exec.config = kubeconfig_exec_config(k->arena, n);
 }
 
 static bool

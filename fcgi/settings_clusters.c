@@ -103,6 +103,27 @@ read_impersonate(struct arena *arena, const struct node *n, struct cluster *c)
 		};
 }
 
+/* A path starts at the file it stands in, as a kubeconfig's does. */
+static void
+read_exec(struct arena *arena, const struct node *n, struct cluster *c)
+{
+	const struct node *map = node_get(n, "env");
+	const struct node *command = node_get(n, "command");
+	struct exec_plugin *x = &c->exec;
+	size_t i;
+
+	if (command != NULL && strchr(command->string, '/') != NULL &&
+	    command->string[0] != '/')
+		x->command = arena_printf(arena, "%s/%s",
+		    command->source->dir, command->string);
+	x->env = read_room(arena, map, sizeof(*x->env), &x->nenv);
+	for (i = 0; i < x->nenv; i++)
+		x->env[i] = (struct pair){
+			arena_strdup(arena, map->items[i]->key),
+			arena_strdup(arena, map->items[i]->string),
+		};
+}
+
 static void
 read_allow(struct arena *arena, struct cluster *c)
 {
@@ -135,6 +156,7 @@ read_cluster(struct settings *s, const struct node *n, struct cluster *c)
 	if (c->timeout == 0)
 		c->timeout = s->limit_cluster;
 	read_impersonate(a, node_get(n, "impersonate"), c);
+	read_exec(a, node_get(n, "exec"), c);
 }
 
 void

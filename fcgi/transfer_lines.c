@@ -170,14 +170,16 @@ add_credential(struct transfer *t, size_t *n, const struct credential *cred,
     struct err *err)
 {
 	const struct secret *s;
+	int r;
 
 	if (cred == NULL || cred->kind == CREDENTIAL_NONE)
 		return err_set(err, E_AUTH, "there is no credential");
 	if (cred->kind == CREDENTIAL_ANONYMOUS)
 		return 0;
-	if (cred->kind == CREDENTIAL_CERTIFICATE)
-		return identify(t, cred, err);
 	s = &cred->value;
+	if (cred->kind == CREDENTIAL_CERTIFICATE &&
+	    ((r = identify(t, cred, err)) != 0 || s->len == 0))
+		return r;
 	if (s->len == 0 && cred->kind == CREDENTIAL_VERBATIM) {
 		add_line(t, n, "Authorization", "");
 		return 0;
@@ -185,8 +187,8 @@ add_credential(struct transfer *t, size_t *n, const struct credential *cred,
 	if (s->len == 0 || strlen(s->ptr) != s->len || !value_ok(s->ptr))
 		return err_set(err, E_INPUT,
 		    "credential cannot stand in a header");
-	strbuf_addstr(&t->lines, cred->kind == CREDENTIAL_BEARER ?
-	    "Authorization: Bearer " : "Authorization: ");
+	strbuf_addstr(&t->lines, cred->kind == CREDENTIAL_VERBATIM ?
+	    "Authorization: " : "Authorization: Bearer ");
 	strbuf_add(&t->lines, s->ptr, s->len + 1);
 	(*n)++;
 	return 0;

@@ -26,5 +26,4 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 	}
 
 NOT_BUILT(azure, "azure");
-NOT_BUILT(exec, "exec");
 NOT_BUILT(google_service_account, "googleServiceAccount");

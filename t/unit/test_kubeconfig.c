@@ -106,6 +106,36 @@ tokens(void **state UNUSED)
 }
 
 static void
+plugins(void **state UNUSED)
+{
+	const struct cluster *c = with_user("{exec: {command: bin/p, "
+	    "apiVersion: v1, args: [a, ''], provideClusterInfo: true, "
+	    "interactiveMode: IfAvailable, installHint: x, "
+	    "env: [{name: N, value: v}, {name: E, value: ''}]}}");
+
+	assert_null(c->broken);
+	assert_string_equal(c->auth_provider, "exec");
+	assert_beside(c->exec.command, "bin/p");
+	assert_string_equal(c->exec.api_version, "v1");
+	assert_int_equal(c->exec.args.n, 2);
+	assert_string_equal(c->exec.args.items[1], "");
+	assert_int_equal(c->exec.nenv, 2);
+	assert_string_equal(c->exec.env[0].key, "N");
+	assert_string_equal(c->exec.env[0].value, "v");
+	assert_true(c->exec.cluster_info);
+	assert_true(c->exec.timeout > 1);
+	assert_null(c->exec.config);
+	/* in PATH, and a token beats it */
+	c = with_user("{exec: {command: p, apiVersion: v, args: null, "
+	    "env: null}}");
+	assert_string_equal(c->exec.command, "p");
+	assert_int_equal(c->exec.args.n, 0);
+	assert_false(c->exec.cluster_info);
+	c = with_user("{token: t, exec: {command: p, apiVersion: v}}");
+	assert_string_equal(c->auth_provider, "serviceAccount");
+}
+
+static void
 what_cannot_be_used(void **state UNUSED)
 {
 	static const struct {
@@ -113,7 +143,10 @@ what_cannot_be_used(void **state UNUSED)
 	} rows[] = {
 		{ "{username: u, password: hush}", "(basic)" },
 		{ "{password: hush}", "(basic)" },
-		{ "{exec: {command: c}}", "not built in yet" },
+		{ "{exec: {command: c}}", "without an apiVersion" },
+		{ "{exec: {apiVersion: v}}", "without a command" },
+		{ "{exec: {apiVersion: v, command: c, interactiveMode: "
+		    "Always}}", "interactiveMode Always" },
 		{ "{auth-provider: {name: gcp}}", "auth-provider" },
 		{ "{client-certificate: a}", "without its client-key" },
 		{ "{client-key: a}", "no client-certificate" },
@@ -124,8 +157,8 @@ what_cannot_be_used(void **state UNUSED)
 		{ "{token: t, as: admin}", "impersonation" },
 		{ "{client-certificate: a, client-key: b, as-groups: [g]}",
 		    "impersonation" },
-		{ "{}", "no token and no client certificate" },
-		{ "", "no token and no client certificate" },
+		{ "{}", "no token, client certificate or exec plug-in" },
+		{ "", "no token, client certificate or exec plug-in" },
 	};
 	size_t i;
 
@@ -247,6 +280,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(certificates),
 		TEST(tokens),
+		TEST(plugins),
 		TEST(what_cannot_be_used),
 		TEST(several_files),
 		TEST(how_files_are),
