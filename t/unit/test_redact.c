@@ -68,8 +68,8 @@ keeps_words(void **state UNUSED)
 		    "trace 6dae42f8-4368-4678-94ff-3960e28e3630" },
 		{ "AADSTS50034: see error code: 5",
 		    "AADSTS50034: see error code: 5" },
-		{ "/home/somebody/.kube/cache/oidc-login/config",
-		    "/home/somebody/.kube/cache/oidc-login/config" },
+		{ "/var/lib/somebody/.kube/cache/oidc-login/config",
+		    "/var/lib/somebody/.kube/cache/oidc-login/config" },
 		{ "2025-03-14T15:09:26Z failed",
 		    "2025-03-14T15:09:26Z failed" },
 	};
