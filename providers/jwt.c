@@ -63,12 +63,12 @@ give_passphrase(char *buf, int size, int writing UNUSED, void *from)
 	return (int)len;
 }
 
-static EVP_PKEY *
-key_read(const struct jwt *jwt, struct err *err)
+EVP_PKEY *
+jwt_key(const struct secret *pem, const char *passphrase, struct err *err)
 {
-	struct passphrase p = { .text = jwt->passphrase };
-	BIO *bio = jwt->key->len == 0 ? NULL :
-	    BIO_new_mem_buf(jwt->key->ptr, (int)jwt->key->len);
+	struct passphrase p = { .text = passphrase };
+	BIO *bio = pem->len == 0 ? NULL :
+	    BIO_new_mem_buf(pem->ptr, (int)pem->len);
 	EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio,
 	    NULL, give_passphrase, &p);
 
@@ -175,7 +175,7 @@ int
 jwt_sign(struct arena *arena, const struct jwt *jwt, char **out,
     struct err *err)
 {
-	EVP_PKEY *key = key_read(jwt, err);
+	EVP_PKEY *key = jwt_key(jwt->key, jwt->passphrase, err);
 	char *text, *sig = NULL;
 	int r = E_CONFIG;
 

@@ -12,6 +12,7 @@
 #include "secret.h"
 
 struct arena;
+struct evp_pkey_st;		/* OpenSSL's EVP_PKEY */
 
 enum jwt_algorithm {
 	JWT_RS256,	/* RSA, PKCS #1 v1.5 */
@@ -35,6 +36,12 @@ struct jwt {
  * the end of a sentence: "its private key is encrypted".
  */
 int jwt_sign(struct arena *arena, const struct jwt *jwt, char **out,
+    struct err *err);
+/*
+ * The private key in a PEM text, for EVP_PKEY_free; other blocks in it are
+ * fine. NULL: there is none, or it is encrypted; err as above.
+ */
+struct evp_pkey_st *jwt_key(const struct secret *pem, const char *passphrase,
     struct err *err);
 /* Base64 with - and _, without padding (RFC 4648, 5). */
 char *jwt_base64url(struct arena *arena, const void *data, size_t len);

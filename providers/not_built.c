@@ -25,5 +25,4 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 		.obtain = obtain,                                             \
 	}
 
-NOT_BUILT(azure, "azure");
 NOT_BUILT(google_service_account, "googleServiceAccount");

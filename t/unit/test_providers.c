@@ -179,7 +179,7 @@ client_tokens(void **state UNUSED)
 static void
 known_by_name(void **state UNUSED)
 {
-	static const char *const later[] = { "azure",
+	static const char *const later[] = {
 	    "googleServiceAccount" };
 	struct outcome o = { 0 };
 	const char *const *name;
