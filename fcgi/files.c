@@ -63,11 +63,13 @@ int
 file_read(const char *path, size_t max, struct secret *out, struct err *err)
 {
 	/* Not blocking, so that a FIFO cannot hold us up. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r, why;
 
-	if (fd < 0)
-		return err_set(err, E_SYSTEM, "cannot read '%s': %s", path,
-		    strerror(errno));
+	if (fd < 0) {
+		why = errno;
+		return err_set(err, access(path, F_OK) == 0 ? E_SYSTEM :
+		    E_NOTFOUND, "cannot read '%s': %s", path, strerror(why));
+	}
 	r = read_regular(fd, path, max, out, err);
 	close(fd);
 	return r;

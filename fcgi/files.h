@@ -8,7 +8,8 @@ struct secret;
 
 /*
  * The content of a regular file of at most max bytes, one newline at the end
- * trimmed. E_SYSTEM or E_TOOLARGE with the file's name in err.
+ * trimmed. E_NOTFOUND (there is none, as far as we may see), E_SYSTEM or
+ * E_TOOLARGE with the file's name in err.
  */
 int file_read(const char *path, size_t max, struct secret *out,
     struct err *err);
