@@ -179,10 +179,13 @@ const struct key keys_kubernetes[] = {
 	/* Only types that are listed are looked at: settings_rules.c. */
 	{ "apiVersionOverrides", KEY_MAP, KEY_LOOSE,
 	  .text = "version of a type, in place of the usual one" },
-	{ "googleServiceAccountCredentials", KEY_SECRET, KEY_LATER,
+	{ "googleServiceAccountCredentials", KEY_SECRET,
+	  INTO(settings, google_credentials),
 	  .text = "JSON text of a Google service account's key" },
-	{ "googleServiceAccountCredentialsFile", KEY_CONTENT, KEY_LATER,
-	  .text = "file of the googleServiceAccountCredentials" },
+	{ "googleServiceAccountCredentialsFile", KEY_CONTENT,
+	  INTO(settings, google_credentials_file),
+	  .text = "file of the googleServiceAccountCredentials, read anew "
+		  "each time" },
 	{ "proxy", KEY_OBJECT, .keys = proxy_keys,
 	  .text = "accepted, without effect" },
 	{ "frontend", KEY_ANY, KEY_FOREIGN,

@@ -227,6 +227,7 @@ settings_free(struct settings *s)
 	for (i = 0; i < s->aws.naccounts; i++)
 		secret_release(&s->aws.accounts[i].secret_access_key);
 	secret_release(&s->aws.main.secret_access_key);
+	secret_release(&s->google_credentials);
 	secret_release(&s->backstage_token);
 	arena_free(s->arena);
 	free(s);

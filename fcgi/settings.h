@@ -92,6 +92,8 @@ struct settings {
 	size_t ndiscovery;
 	bool permission_enabled;
 	struct aws_settings aws;
+	struct secret google_credentials;	/* JSON text */
+	const char *google_credentials_file;	/* beats it; read each time */
 
 	const char *base_path;		/* "/api/kubernetes" */
 	const char *public_url;		/* or NULL */

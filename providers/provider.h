@@ -36,11 +36,10 @@ enum provider_flags {
 	/* /proxy without the user's token goes out without any, as in
 	   Backstage, and the cluster answers 401 */
 	PROVIDER_BARE_PROXY = 16,
-	PROVIDER_NOT_BUILT = 32,	/* known by name only */
 	/* what stands before the cluster adds a credential of its own */
-	PROVIDER_ADDS_OWN = 64,
+	PROVIDER_ADDS_OWN = 32,
 	/* obtaining only reads files: check and start try whether it works */
-	PROVIDER_FILES = 128,
+	PROVIDER_FILES = 64,
 };
 
 /* Where a cluster is, when it is not where the settings say. */

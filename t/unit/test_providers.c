@@ -179,20 +179,8 @@ client_tokens(void **state UNUSED)
 static void
 known_by_name(void **state UNUSED)
 {
-	static const char *const later[] = {
-	    "googleServiceAccount" };
-	struct outcome o = { 0 };
 	const char *const *name;
-	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(later); i++) {
-		struct cluster c = { .name = "c", .auth_provider = later[i] };
-
-		obtain(&o, &c, NULL, false);
-		assert_int_equal(o.verdict, PROVIDER_FAILED);
-		assert_int_equal(o.err.code, E_NOTBUILT);
-		assert_non_null(strstr(o.err.text, "not built in yet"));
-	}
 	for (name = provider_names(); *name != NULL; name++)
 		assert_string_equal(provider_find(*name)->name, *name);
 	assert_null(provider_find("nope"));
