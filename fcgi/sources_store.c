@@ -141,8 +141,8 @@ force(struct sources *s, const struct share *sh)
 	if (r == 0)
 		return false;
 	secret_set(&mark, "x", 1);
-	r = store_put(s->store, &item, &mark, clock_wall_ms() + SOURCE_FORCED_MS,
-	    &err);
+	r = store_put(s->store, &item, &mark, clock_wall_ms() +
+	    SOURCE_FORCED_MS, &err);
 	store_failed(r, &err);
 	secret_release(&mark);
 	return true;

@@ -9,7 +9,6 @@ use Stagedoor::Test;
 my $top = top();
 my $registry = slurp("$top/providers/registry.c");
 my $makefile = slurp("$top/Makefile.am");
-my $not_built = slurp("$top/providers/not_built.c");
 
 my %name_of = $registry =~ /^\s*X\((\w+), "(\w+)"\)/mg;
 cmp_ok scalar keys %name_of, '>=', 10, 'the registry has providers';
@@ -36,11 +35,8 @@ for my $id (sort keys %file_of) {
 	    'and one in Makefile.am';
 }
 
-# Known by name only, until they are built.
-my %waits = map { $_ => 1 } $not_built =~ /^NOT_BUILT\((\w+)/mg;
 for my $id (sort keys %name_of) {
-	ok $file_of{$id} || $waits{$id} || $not_built =~ /\b$id\b/,
-	    "$id has a file, or waits for one";
+	ok $file_of{$id}, "$id has a file";
 }
 
 my @tests = map { slurp($_) } glob("$top/t/[0-9]*.t"),

@@ -6,8 +6,6 @@
 #ifndef STAGEDOOR_TEST_SOURCES_RIG_H
 #define STAGEDOOR_TEST_SOURCES_RIG_H
 
-#include "base.h"
-
 #include <pthread.h>
 #include <setjmp.h>
 #include <cmocka.h>

@@ -3,8 +3,9 @@
  * The credential cache of two processes with one store: each has a cache and
  * a connection of its own.
  */
-#include "sources_rig.h"
+#include "base.h"
 
+#include "sources_rig.h"
 #include "store_rig.h"
 
 static struct runtime second;	/* the other process; its store is stores[1] */
@@ -100,8 +101,7 @@ a_failure_counts_for_all(void **state UNUSED)
 }
 
 static void
-an_old_one_is_kept_by_those_who_start_while_renewing_fails(void **state
-    UNUSED)
+an_old_one_is_kept_by_those_who_start_meanwhile(void **state UNUSED)
 {
 	struct ask first = { .waits = 8000 };
 
@@ -199,7 +199,7 @@ main(void)
 		TEST(one_process_makes_it_for_all),
 		TEST(what_never_expires_is_shared_too),
 		TEST(a_failure_counts_for_all),
-		TEST(an_old_one_is_kept_by_those_who_start_while_renewing_fails),
+		TEST(an_old_one_is_kept_by_those_who_start_meanwhile),
 		TEST(what_is_due_is_renewed_by_one),
 		TEST(a_401_forces_one_for_all),
 		TEST(a_store_that_fails_costs_only_the_sharing),
