@@ -70,15 +70,14 @@ generation_of(const struct sources *s, const struct source_value *v)
 
 /* ---- uses ---- */
 
-bool
-uses_have(const struct source_uses *uses, const unsigned char *key,
-    uint64_t generation)
+static bool
+uses_have(const struct source_uses *uses, const struct entry *e)
 {
 	unsigned i;
 
 	for (i = 0; i < uses->n; i++)
-		if (uses->items[i].generation == generation &&
-		    memcmp(uses->items[i].key, key, SOURCE_KEY) == 0)
+		if (uses->items[i].serial == e->serial &&
+		    memcmp(uses->items[i].key, e->key, SOURCE_KEY) == 0)
 			return true;
 	return false;
 }
@@ -89,13 +88,14 @@ uses_add(struct source_uses *uses, const struct entry *e)
 {
 	struct source_use *use;
 
-	if (uses_have(uses, e->key, e->generation))
+	if (uses_have(uses, e))
 		return;
 	if (uses->n == SOURCE_USES)
 		memmove(&uses->items[0], &uses->items[1],
 		    --uses->n * sizeof(*uses->items));
 	use = &uses->items[uses->n++];
 	memcpy(use->key, e->key, SOURCE_KEY);
+	use->serial = e->serial;
 	use->generation = e->generation;
 }
 
@@ -158,7 +158,7 @@ value_is_good(const struct source_value *v, int64_t wall)
 static bool
 entry_is_good(const struct entry *e, const struct source_asker *asker)
 {
-	if (!e->have || uses_have(&asker->refused, e->key, e->generation))
+	if (!e->have || uses_have(&asker->refused, e))
 		return false;
 	return value_is_good(&e->value, clock_wall_ms()) ||
 	    clock_mono_ms() - e->made < FRESH_MS;
@@ -208,6 +208,7 @@ entry_succeed(struct sources *s, struct entry *e, struct source_value *v)
 	e->value = *v;			/* taken */
 	*v = (struct source_value)SOURCE_VALUE_INIT;
 	e->have = true;
+	e->serial = ++s->serials;
 	e->generation = generation_of(s, &e->value);
 	e->made = clock_mono_ms();
 	e->failure.code = 0;
@@ -391,7 +392,7 @@ sources_get(struct sources *s, const struct provider_call *call,
 static bool
 entry_refuse(struct entry *e, const struct source_use *use, int64_t now)
 {
-	if (e == NULL || !e->have || e->generation != use->generation ||
+	if (e == NULL || !e->have || e->serial != use->serial ||
 	    e->state != ENTRY_IDLE)
 		return true;
 	if (now < e->retry_at ||

@@ -34,10 +34,11 @@ struct store;
 #define SOURCE_KEY 32
 #define SOURCE_USES 8	/* sources that one credential is made of, at most */
 
-/* One value among those of a key. */
+/* One value among those of a key: which try of ours gave it, and what it is,
+   for other processes may have it too. */
 struct source_use {
 	unsigned char key[SOURCE_KEY];
-	uint64_t generation;
+	uint64_t serial, generation;
 };
 
 struct source_uses {

@@ -24,7 +24,7 @@ struct entry {
 	enum entry_state state;
 	bool have;			/* value is there, maybe out of date */
 	struct source_value value;
-	uint64_t generation;
+	uint64_t serial, generation;	/* as in struct source_use */
 	int64_t due;			/* wall ms: from then on renew it */
 	int64_t made;			/* mono ms */
 	int64_t used;			/* mono ms, last */
@@ -53,6 +53,7 @@ struct sources {
 	size_t nentries;
 	struct queued_job *queue, **queue_end;
 	unsigned threads, idle, queued;
+	uint64_t serials;
 	bool stop;
 };
 
@@ -85,9 +86,6 @@ int share_make(struct sources *s, const struct share *sh,
 void sources_queue(struct sources *s, struct entry *e,
     const struct provider_call *call);
 
-/* Is this generation of this key among them? */
-bool uses_have(const struct source_uses *uses, const unsigned char *key,
-    uint64_t generation);
 /* The same value is the same generation, in each process of one store. */
 uint64_t generation_of(const struct sources *s, const struct source_value *v);
 

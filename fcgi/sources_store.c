@@ -42,6 +42,21 @@ store_failed(int r, const struct err *err)
 	return true;
 }
 
+/* Is that very value refused, whoever made it? v NULL: is any of the key? */
+static bool
+is_refused(struct sources *s, const struct share *sh,
+    const struct source_value *v)
+{
+	const struct source_use *use = sh->refused->items;
+	unsigned i;
+
+	for (i = 0; i < sh->refused->n; i++, use++)
+		if (memcmp(use->key, sh->key, SOURCE_KEY) == 0 && (v == NULL ||
+		    use->generation == generation_of(s, v)))
+			return true;
+	return false;
+}
+
 /* ---- what is there ---- */
 
 /* Another process's value, if it is good. */
@@ -59,7 +74,7 @@ value_get(struct sources *s, const struct share *sh, struct source_value *out)
 		return store_failed(r, &err), false;
 	good = source_value_parse(&bytes, out) &&
 	    value_is_good(out, clock_wall_ms()) &&
-	    !uses_have(sh->refused, sh->key, generation_of(s, out));
+	    !is_refused(s, sh, out);
 	secret_release(&bytes);
 	if (!good)
 		source_value_release(out);
@@ -127,14 +142,9 @@ force(struct sources *s, const struct share *sh)
 	struct secret mark = SECRET_INIT;
 	struct err err = ERR_INIT;
 	int64_t expires;
-	unsigned i;
 	int r;
 
-	for (i = 0; i < sh->refused->n; i++)
-		if (memcmp(sh->refused->items[i].key, sh->key,
-		    SOURCE_KEY) == 0)
-			break;
-	if (i == sh->refused->n)
+	if (!is_refused(s, sh, NULL))
 		return true;
 	r = store_get(s->store, &item, &mark, &expires, &err);
 	secret_release(&mark);

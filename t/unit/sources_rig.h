@@ -26,6 +26,7 @@ static struct {
 	int64_t lives, margin;		/* ms; lives 0: for ever */
 	int64_t retry_after;
 	int fails;			/* E_* or 0 */
+	bool same;			/* gives the same each time */
 	bool on_base;			/* made of another source */
 	bool never;			/* obtain fails before it asks */
 } plan;
@@ -80,7 +81,8 @@ make(const struct provider_call *call, const void *ctx,
 	if (plan.fails != 0)
 		return err_set(err, plan.fails, "the cloud said no to try %u",
 		    n);
-	snprintf(text, sizeof(text), "%s-%u", (const char *)ctx, n);
+	snprintf(text, sizeof(text), "%s-%u", (const char *)ctx,
+	    plan.same ? 0 : n);
 	secret_set(&out->part[0], text, strlen(text));
 	out->expires = plan.lives ? clock_wall_ms() + plan.lives : 0;
 	out->margin = plan.margin;

@@ -225,6 +225,20 @@ a_refused_value_is_made_anew_once(void **state UNUSED)
 }
 
 static void
+what_is_given_again_is_taken(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+
+	plan.same = true;
+	assert_int_equal(ask(&a), 0);
+	a.refused = a.used;
+	assert_true(sources_reject(rt.sources, &a.refused));
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-0");
+	assert_int_equal(made(), 2);
+}
+
+static void
 a_source_of_many_is_made_once(void **state UNUSED)
 {
 	struct ask a = { .waits = 5000 };
@@ -311,6 +325,7 @@ main(void)
 		TEST(what_has_expired_is_used_by_those_who_waited),
 		TEST(what_comes_near_its_end_is_not_asked_for_all_the_time),
 		TEST(a_refused_value_is_made_anew_once),
+		TEST(what_is_given_again_is_taken),
 		TEST(a_source_of_many_is_made_once),
 		TEST(stopping_waits_for_what_is_being_made),
 		TEST(values_go_through_the_store_as_bytes),
