@@ -52,7 +52,7 @@ read_parts(const char *url, struct parts *out)
 	const char *p;
 
 	for (p = url; *p != '\0'; p++)
-		if (*p <= ' ' || *p > '~' || *p == '\\')
+		if (*p <= ' ' || *p > '~')
 			return false;
 	out->tls = strncasecmp(url, "https://", 8) == 0;
 	if (!out->tls && strncasecmp(url, "http://", 7) != 0)

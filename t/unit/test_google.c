@@ -409,13 +409,18 @@ impersonated(void **state UNUSED)
 	assert_string_equal(rig.asked[1].body, "{\"delegates\":[\"d1\"],"
 	    "\"scope\":[\"scope.a\",\"scope.b\"],\"lifetime\":\"3600s\"}");
 
-	rig_credentials(other(USER, ""));
+	/* What is refused there is not the signature. */
 	rig_says(TOKEN_URL, GOOD);
 	rig_answer(&(struct rig_answer){ .url = IAM_URL, .status = 403,
 	    .body = "{\"error\":{\"status\":\"PERMISSION_DENIED\","
 	    "\"message\":\"not with tok-1 \"}}", .skew = 600000 });
 	rig_refuse(E_DENIED, "iamcredentials.googleapis.com answered 403 "
 	    "PERMISSION_DENIED: not with *** ");
+	rig_says(TOKEN_URL, GOOD);
+	rig_says(IAM_URL, "{\"accessToken\":\"tok-3\",\"expireTime\":"
+	    "\"2125-03-14T16:19:26Z\"}");
+	rig_expect("tok-3");
+	assert_int_equal(rig.got.expires, RIG_NOW + 86400000);
 }
 
 static void
@@ -518,6 +523,10 @@ metadata(void **state UNUSED)
 	    .head = "HTTP/1.1 200 OK\r\n", .body = GOOD });
 	rig_refuse(E_PROTOCOL, "no Google token with the metadata server: what "
 	    "answers at metadata.google.internal is no metadata server");
+	rig_answer(&(struct rig_answer){ .url = METADATA_URL, .status = 200,
+	    .head = "HTTP/1.1 200 OK\r\nMetadata-Flavor: Other\r\n",
+	    .body = GOOD });
+	rig_refuse(E_PROTOCOL, "is no metadata server");
 	rig_answer(&(struct rig_answer){ .url = METADATA_URL, .status = 404,
 	    .body = "no account" });
 	rig_refuse(E_DENIED, "metadata.google.internal answered 404");

@@ -180,8 +180,8 @@ trust(void **state UNUSED)
 		    "its service_account_impersonation_url is not https");
 	}
 	rig_credentials(external("{\"file\":\"/t\"}",
-	    ",\"token_url\":\"https://eu.STS.googleapis.com:443/v1/token\""));
-	rig_says("https://eu.STS.googleapis.com:443/v1/token", GOOD);
+	    ",\"token_url\":\"https://eu.STS.GoogleAPIs.com:443/v1/token\""));
+	rig_says("https://eu.STS.GoogleAPIs.com:443/v1/token", GOOD);
 	rig_expect("tok-1");
 	rig_credentials(external("{\"file\":\"/t\"}",
 	    ",\"token_url\":\"http://localhost:99/v1/token\""));
