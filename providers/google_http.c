@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "google_private.h"
+#include "redact.h"
 
 #define TRIES 3
 #define PAUSE_FIRST 1000	/* ms; then the double, each +-10 % */
@@ -40,29 +41,39 @@ secret_at(const struct google_work *w, const char *p)
 	return most;
 }
 
-/* Printable, short, and without our secrets. */
-static const char *
-told(struct google_work *w, const char *text)
+/* A copy in which none of them stands. */
+static char *
+without_secrets(struct google_work *w, const char *text)
 {
-	char out[TOLD_MAX + 8], *p = out;
+	char *out = arena_alloc(w->call->scratch, 3 * strlen(text) + 1);
+	char *p = out;
 	size_t n;
 
-	while (*text != '\0' && p < out + TOLD_MAX - 3) {
+	while (*text != '\0') {
 		if ((n = secret_at(w, text)) > 0) {
 			memcpy(p, "***", 3);
 			p += 3;
 			text += n;
-			continue;
+		} else {
+			*p++ = *text++;
 		}
-		*p++ = *text >= ' ' && *text <= '~' ? *text : ' ';
-		text++;
 	}
-	if (*text != '\0') {
-		memcpy(p, "...", 3);
-		p += 3;
-	}
-	*p = '\0';
-	return arena_strdup(w->call->scratch, out);
+	redact(out);		/* and nobody else's */
+	return out;
+}
+
+/* Printable and short. */
+static const char *
+told(struct google_work *w, const char *text)
+{
+	char *out = without_secrets(w, text), *p;
+
+	if (strlen(out) > TOLD_MAX)
+		memcpy(out + TOLD_MAX - 3, "...", 4);
+	for (p = out; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = ' ';
+	return out;
 }
 
 /* {"error": "x", "error_description": "y"}, or

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "google_private.h"
+#include "rfc3339.h"
 #include "strbuf.h"
 
 #define LIFE 3600	/* s; IAM's own default, and its bound for most */
@@ -48,7 +49,7 @@ take(struct google_work *w, struct json_object *answer,
 	if (token == NULL || !credential_token_ok(token, strlen(token)))
 		return err_set(err, E_PROTOCOL, "%s answered no accessToken, "
 		    "or what cannot be one", w->host);
-	if (until == NULL || !google_time(until, &expires))
+	if (until == NULL || !rfc3339_parse(until, &expires))
 		return err_set(err, E_PROTOCOL, "%s answered no expireTime, "
 		    "or what is no time", w->host);
 	secret_set(&out->part[0], token, strlen(token));

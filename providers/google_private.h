@@ -74,8 +74,6 @@ char *google_encode(struct arena *arena, const char *s);
 char *google_quote(struct arena *arena, const char *s);
 /* A JSON list of the words of s, which have blanks between. */
 char *google_quote_words(struct arena *arena, const char *s);
-/* RFC 3339 to wall ms; false: it is no time. */
-bool google_time(const char *s, int64_t *ms);
 /* A member that must be a string and not empty; NULL: E_CONFIG says so. */
 const char *google_need(struct json_object *obj, const char *key,
     struct err *err);

@@ -161,37 +161,6 @@ google_quote_words(struct arena *arena, const char *s)
 	return arena_printf(arena, "%s]", out);
 }
 
-/* What follows the seconds: a fraction, which is left out, and the zone. */
-static bool
-read_zone(const char *s, int64_t *ms)
-{
-	int hours, minutes, used = 0;
-	char sign;
-
-	if (*s == '.')
-		s += 1 + strspn(s + 1, "0123456789");
-	if (strcasecmp(s, "Z") == 0)
-		return true;
-	if (sscanf(s, "%c%2d:%2d%n", &sign, &hours, &minutes, &used) != 3 ||
-	    used != 6 || s[used] != '\0' || (sign != '+' && sign != '-') ||
-	    hours < 0 || minutes < 0)
-		return false;
-	*ms += (sign == '+' ? -1 : 1) * (hours * 60 + minutes) * INT64_C(60000);
-	return true;
-}
-
-bool
-google_time(const char *s, int64_t *ms)
-{
-	struct tm tm = { 0 };
-	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-
-	if (rest == NULL)
-		return false;
-	*ms = (int64_t)timegm(&tm) * 1000;
-	return read_zone(rest, ms);
-}
-
 const char *
 google_need(struct json_object *obj, const char *key, struct err *err)
 {

@@ -369,31 +369,6 @@ aws_skewed(void **state UNUSED)
 	json_object_put(subject);
 }
 
-/* --- Strings ------------------------------------------------------------- */
-
-static void
-times(void **state UNUSED)
-{
-	static const char *const bad[] = { "", "2025-03-14", "1741964966",
-	    "2025-03-14T15:09:26", "2025-03-14T15:09:26+0100",
-	    "2025-03-14T15:09:26Zx", "2025-03-14T15:09:26+01:00x",
-	    "2025-03-14T15:09:26+-1:00", NULL };
-	static const char *const good[] = { "2025-03-14T15:09:26Z",
-	    "2025-03-14T15:09:26.999999999Z", "2025-03-14T16:39:26+01:30",
-	    "2025-03-14T13:09:26-02:00", NULL };
-	int64_t ms;
-	size_t i;
-
-	for (i = 0; good[i] != NULL; i++) {
-		ms = 0;
-		assert_true(google_time(good[i], &ms));
-		assert_int_equal(ms, RIG_NOW);
-	}
-	for (i = 0; bad[i] != NULL; i++)
-		if (google_time(bad[i], &ms))
-			fail_msg("'%s' is taken for a time", bad[i]);
-}
-
 int
 main(void)
 {
@@ -409,7 +384,6 @@ main(void)
 		RIG_TEST(aws_instance),
 		RIG_TEST(aws_lacks),
 		RIG_TEST(aws_skewed),
-		RIG_TEST(times),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
