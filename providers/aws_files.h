@@ -7,7 +7,8 @@
  * - a "#" or ";" at the start of a line or after a blank begins a comment;
  * - names of keys are as they are written, in lower case;
  * - indented lines belong to the key before them if that has no value;
- * - [profile "a b"] names no profile;
+ * - names of profiles have letters, digits and "_-@+.%:/"; there may be
+ *   quotes around them in the config file;
  * - sections of one name are one, and what stands later wins; what stands in
  *   the credentials file wins over the config file.
  */
@@ -19,8 +20,11 @@
 enum aws_key {
 	AWS_KEY_ID, AWS_KEY_SECRET, AWS_KEY_SESSION, AWS_KEY_ROLE,
 	AWS_KEY_SOURCE_PROFILE, AWS_KEY_CREDENTIAL_SOURCE,
-	AWS_KEY_WEB_IDENTITY, AWS_KEY_PROCESS, AWS_KEY_SSO_URL,
-	AWS_KEY_SSO_SESSION, AWS_KEYS
+	AWS_KEY_EXTERNAL_ID, AWS_KEY_SESSION_NAME, AWS_KEY_DURATION,
+	AWS_KEY_MFA, AWS_KEY_WEB_IDENTITY, AWS_KEY_PROCESS, AWS_KEY_REGION,
+	AWS_KEY_ENDPOINT, AWS_KEY_SERVICES, AWS_KEY_SSO_URL,
+	AWS_KEY_SSO_SESSION, AWS_KEY_SSO_ACCOUNT, AWS_KEY_SSO_REGION,
+	AWS_KEY_SSO_ROLE, AWS_KEYS
 };
 
 struct aws_profile {
@@ -28,12 +32,23 @@ struct aws_profile {
 	const char *values[AWS_KEYS];	/* in scratch; NULL: not there */
 };
 
+/* Both files, as they are now; in scratch. */
+struct aws_files {
+	const char *config, *credentials;	/* NULL: missing */
+	struct err why;			/* one that could not be read */
+};
+
+/* A file that is missing is empty, as in the SDK. */
+void aws_files_read(const struct provider_call *call, struct aws_files *out);
+/* A profile of both files; one that is in neither is not found. */
+void aws_files_profile(const struct provider_call *call,
+    const struct aws_files *files, const char *name,
+    struct aws_profile *out);
 /*
- * A profile of both files; one that is in neither is not found. A file that
- * is missing is empty, as in the SDK. why, if not NULL, tells which could not
- * be read.
+ * The endpoint_url of STS in the section [services NAME] of the config file,
+ * in scratch; NULL: it has none.
  */
-void aws_profile_read(const struct provider_call *call, const char *name,
-    struct aws_profile *out, struct err *why);
+const char *aws_files_sts_endpoint(const struct provider_call *call,
+    const struct aws_files *files, const char *name);
 
 #endif

@@ -1,216 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sources of AWS credentials, tried in order. */
+/* Backstage's aws settings, and what a cluster's role needs of them. */
 #include "base.h"
 
 #include "arena.h"
-#include "aws_files.h"
+#include "aws_chain.h"
 #include "aws_sources.h"
 #include "settings.h"
 
-#define NEXT 1		/* this source has none: try the one after it */
+#define SESSION "backstage"	/* as Backstage names its sessions */
+#define BLANKS " \t\r\n"
 
-/* 0 with out filled, NEXT, or E_*. */
-typedef int source(const struct provider_call *call,
-    struct aws_credentials *out, struct err *err);
+struct choosing {
+	struct aws_scene scene;
+	const struct aws_settings *aws;
+	const char *region;	/* to sign the token for */
+};
 
-static const char *
-variable(const struct provider_call *call, const char *name)
-{
-	const char *value = call->getenv(name);
-
-	return value != NULL && *value != '\0' ? value : NULL;
-}
-
-static int
-not_built(const struct provider_call *call, struct err *err, const char *what)
-{
-	return err_set(err, E_NOTBUILT, "AWS credentials of cluster '%s' from "
-	    "%s: this source is not built in yet", call->cluster->name, what);
-}
-
-/* session may be NULL. */
-static int
-keep(const struct provider_call *call, struct aws_credentials *out,
-    const char *id, const char *secret, const char *session)
-{
-	out->access_key_id = arena_strdup(call->scratch, id);
-	secret_set(&out->secret, secret, strlen(secret));
-	if (session != NULL)
-		secret_set(&out->session_token, session, strlen(session));
-	return 0;
-}
-
-/* --- The environment ----------------------------------------------------- */
-
-/* AWS_CREDENTIAL_EXPIRATION, wall ms; 0 if it is not set or no time. */
-static int64_t
-expiration(const struct provider_call *call)
-{
-	const char *text = variable(call, "AWS_CREDENTIAL_EXPIRATION");
-	struct tm tm = { 0 };
-
-	if (text == NULL || strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
-		return 0;
-	return (int64_t)timegm(&tm) * 1000;
-}
-
-static int
-from_environment(const struct provider_call *call,
-    struct aws_credentials *out, struct err *err)
-{
-	const char *id = variable(call, "AWS_ACCESS_KEY_ID");
-	const char *secret = variable(call, "AWS_SECRET_ACCESS_KEY");
-
-	if (variable(call, "AWS_PROFILE") != NULL || id == NULL ||
-	    secret == NULL)
-		return NEXT;
-	out->expires = expiration(call);
-	if (out->expires != 0 && out->expires <= call->now)
-		return err_set(err, E_CONFIG, "the AWS credentials in the "
-		    "environment, for cluster '%s', have expired",
-		    call->cluster->name);
-	return keep(call, out, id, secret,
-	    variable(call, "AWS_SESSION_TOKEN"));
-}
-
-/* --- Profiles ------------------------------------------------------------ */
-
-/* What a profile says, in the order in which the SDK looks. */
-static int
-from_values(const struct provider_call *call, const struct aws_profile *p,
-    struct aws_credentials *out, struct err *err)
-{
-	const char *const *v = p->values;
-	bool profile = v[AWS_KEY_SOURCE_PROFILE] != NULL;
-	bool place = v[AWS_KEY_CREDENTIAL_SOURCE] != NULL;
-
-	if (v[AWS_KEY_ROLE] != NULL && profile != place)
-		return not_built(call, err, "a profile with role_arn");
-	if (v[AWS_KEY_ID] != NULL && v[AWS_KEY_SECRET] != NULL)
-		return keep(call, out, v[AWS_KEY_ID], v[AWS_KEY_SECRET],
-		    v[AWS_KEY_SESSION]);
-	if (v[AWS_KEY_ROLE] != NULL && v[AWS_KEY_WEB_IDENTITY] != NULL)
-		return not_built(call, err,
-		    "a profile with web_identity_token_file");
-	if (v[AWS_KEY_PROCESS] != NULL)
-		return not_built(call, err,
-		    "a profile with credential_process");
-	if (v[AWS_KEY_SSO_URL] != NULL || v[AWS_KEY_SSO_SESSION] != NULL)
-		return not_built(call, err, "a profile with sso_session");
-	return NEXT;
-}
-
-/* A profile that somebody named. */
-static int
-from_named(const struct provider_call *call, const char *name,
-    struct aws_credentials *out, struct err *err)
-{
-	struct err why = ERR_INIT;
-	struct aws_profile p;
-	int r;
-
-	aws_profile_read(call, name, &p, &why);
-	r = from_values(call, &p, out, err);
-	if (r != NEXT)
-		return r;
-	err_set(err, E_CONFIG, p.found ? "the AWS profile '%s', for cluster "
-	    "'%s', has no credentials that work" : "there is no AWS profile "
-	    "'%s', for cluster '%s'", name, call->cluster->name);
-	err_detail(err, "%s", why.text);
-	return E_CONFIG;
-}
-
-static int
-from_files(const struct provider_call *call, struct aws_credentials *out,
-    struct err *err)
-{
-	const char *name = variable(call, "AWS_PROFILE");
-	struct aws_profile p;
-
-	if (name != NULL)
-		return from_named(call, name, out, err);
-	aws_profile_read(call, "default", &p, NULL);
-	return from_values(call, &p, out, err);
-}
-
-/* --- What needs a network ------------------------------------------------ */
-
-static int
-from_web_identity(const struct provider_call *call,
-    struct aws_credentials *out UNUSED, struct err *err)
-{
-	if (variable(call, "AWS_WEB_IDENTITY_TOKEN_FILE") == NULL ||
-	    variable(call, "AWS_ROLE_ARN") == NULL)
-		return NEXT;
-	return not_built(call, err, "a web identity "
-	    "(AWS_WEB_IDENTITY_TOKEN_FILE)");
-}
-
-static int
-from_container(const struct provider_call *call,
-    struct aws_credentials *out UNUSED, struct err *err)
-{
-	if (variable(call, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") == NULL &&
-	    variable(call, "AWS_CONTAINER_CREDENTIALS_FULL_URI") == NULL)
-		return NEXT;
-	return not_built(call, err, "the container's endpoint "
-	    "(AWS_CONTAINER_CREDENTIALS_*)");
-}
-
-static int
-from_instance(const struct provider_call *call,
-    struct aws_credentials *out UNUSED, struct err *err)
-{
-	const char *off = variable(call, "AWS_EC2_METADATA_DISABLED");
-
-	if (off != NULL && strcasecmp(off, "true") == 0)
-		return NEXT;
-	return not_built(call, err, "the instance's metadata (IMDS), for no "
-	    "other source has any");
-}
-
-/* --- Choosing ------------------------------------------------------------ */
-
-static source *const chain[] = { from_environment, from_files,
-    from_web_identity, from_container, from_instance };
-
-static int
-from_chain(const struct provider_call *call, struct aws_credentials *out,
-    struct err *err)
-{
-	size_t i;
-	int r;
-
-	for (i = 0; i < ARRAY_LEN(chain); i++)
-		if ((r = chain[i](call, out, err)) != NEXT)
-			return r;
-	return err_set(err, E_CONFIG, "there are no AWS credentials for "
-	    "cluster '%s': none in aws.mainAccount, the environment, a "
-	    "profile, a web identity or a container, and the instance's "
-	    "metadata are off", call->cluster->name);
-}
-
-/* Keys of the settings; Backstage trims the secret. */
-static int
-from_account(const struct provider_call *call, const struct aws_account *a,
-    struct aws_credentials *out)
-{
-	const char *s = a->secret_access_key.ptr;
-	size_t len = a->secret_access_key.len, skip;
-
-	skip = strspn(s, " \t\r\n");
-	while (len > skip && strchr(" \t\r\n", s[len - 1]) != NULL)
-		len--;
-	out->access_key_id = arena_strdup(call->scratch, a->access_key_id);
-	secret_set(&out->secret, s + skip, len - skip);
-	return 0;
-}
+/* --- Accounts ------------------------------------------------------------ */
 
 static bool
 has_keys(const struct aws_account *a)
 {
 	return a->access_key_id != NULL && a->secret_access_key.len > 0;
 }
+
+/* Backstage trims the secret. */
+static const struct aws_origin *
+keys_of(const struct provider_call *call, const struct aws_account *a)
+{
+	struct aws_origin *o = arena_alloc(call->scratch, sizeof(*o));
+	const char *s = a->secret_access_key.ptr;
+	size_t len = a->secret_access_key.len, skip = strspn(s, BLANKS);
+
+	while (len > skip && strchr(BLANKS, s[len - 1]) != NULL)
+		len--;
+	o->kind = AWS_AT_HAND;
+	o->id = a->access_key_id;
+	o->secret = arena_strndup(call->scratch, s + skip, len - skip);
+	return o;
+}
+
+/* Without its role: keys, a profile, or the chain. */
+static int
+from_account(struct choosing *c, const struct aws_account *a,
+    const struct aws_origin **out, struct err *err)
+{
+	const struct provider_call *call = c->scene.call;
+	struct aws_scene scene = c->scene;
+
+	scene.region = a->region;
+	if (has_keys(a)) {
+		call->note(call, "the settings have keys");
+		*out = keys_of(call, a);
+		return 0;
+	}
+	if (a->profile == NULL)
+		return aws_chain_origin(&scene, out, err);
+	call->note(call, "the settings name profile '%s'", a->profile);
+	return aws_chain_named(&scene, a->profile, out, err);
+}
+
+/* A role that the settings name, at the STS of its region. */
+static struct aws_origin *
+role_of(struct choosing *c, const struct aws_account *a, const char *account,
+    const char *partition)
+{
+	const struct provider_call *call = c->scene.call;
+	struct aws_origin *o = arena_alloc(call->scratch, sizeof(*o));
+	struct aws_scene scene = c->scene;
+
+	scene.region = a->region != NULL ? a->region : "us-east-1";
+	if (a->partition != NULL)
+		partition = a->partition;
+	o->kind = AWS_ROLE;
+	aws_profile_sts(&scene, NULL, &o->role.sts);
+	if (partition == NULL)
+		partition = aws_partition(o->role.sts.region);
+	o->role.arn = arena_printf(call->scratch, "arn:%s:iam::%s:role/%s",
+	    partition, account, a->role_name);
+	o->role.session = SESSION;
+	o->role.external_id = a->external_id;
+	call->note(call, "the settings name role '%s'", o->role.arn);
+	return o;
+}
+
+/* --- The main account ---------------------------------------------------- */
 
 /*
  * Backstage's documentation shows an empty main account beside one account
@@ -222,48 +96,191 @@ documented_account(const struct aws_settings *aws)
 {
 	const struct aws_account *a = aws->accounts;
 
-	if (aws->main.profile != NULL || aws->naccounts != 1 ||
+	if (has_keys(&aws->main) || aws->main.profile != NULL ||
+	    aws->main.role_name != NULL || aws->naccounts != 1 ||
 	    a->region == NULL || a->role_name != NULL || !has_keys(a))
 		return NULL;
 	return a;
 }
 
+/*
+ * It also shows a main account with a role and a region: that role is in the
+ * account of whoever we are without it.
+ */
 static int
-from_main(const struct provider_call *call, const struct aws_settings *aws,
-    struct aws_credentials *out, const char **region, struct err *err)
+main_role(struct choosing *c, const struct aws_origin *base,
+    const struct aws_origin **out, struct err *err)
 {
-	const struct aws_account *own = &aws->main, *only;
+	const struct aws_account *own = &c->aws->main;
+	struct aws_scene scene = c->scene;
+	struct pair account;
+	struct aws_origin *o;
+	struct aws_sts sts;
+	int r;
 
-	if (own->role_name != NULL)
-		return not_built(call, err, "aws.mainAccount.roleName");
-	if (has_keys(own))
-		return from_account(call, own, out);
-	if ((only = documented_account(aws)) != NULL) {
-		*region = only->region;
-		return from_account(call, only, out);
+	if (own->web_identity_token_file != NULL)
+		return err_set(err, E_CONFIG, "aws.mainAccount has a "
+		    "webIdentityTokenFile, but no account for its role; put "
+		    "both into aws.accounts");
+	scene.region = own->region;
+	aws_profile_sts(&scene, NULL, &sts);
+	if ((r = aws_origin_account(scene.call, base, &sts, &account,
+	    err)) != 0)
+		return r;
+	o = role_of(c, own, account.key, account.value);
+	o->role.sts = sts;
+	o->base = base;
+	*out = o;
+	if (own->region != NULL)
+		c->region = own->region;
+	return 0;
+}
+
+static int
+from_main(struct choosing *c, const struct aws_origin **out, struct err *err)
+{
+	const struct aws_account *only = documented_account(c->aws);
+	const struct provider_call *call = c->scene.call;
+	const struct aws_origin *base;
+	int r;
+
+	if (only != NULL) {
+		call->note(call, "aws.accounts has one account, with keys and "
+		    "a region and no role, and aws.mainAccount is empty: it "
+		    "signs");
+		c->region = only->region;
+		*out = keys_of(call, only);
+		return 0;
 	}
-	if (own->profile != NULL)
-		return from_named(call, own->profile, out, err);
-	return from_chain(call, out, err);
+	if ((r = from_account(c, &c->aws->main, &base, err)) != 0)
+		return r;
+	*out = base;
+	return c->aws->main.role_name == NULL ? 0 :
+	    main_role(c, base, out, err);
+}
+
+/* --- The account of a role ----------------------------------------------- */
+
+static int
+listed(struct choosing *c, const struct aws_account *a, const char *id,
+    const struct aws_origin **out, struct err *err)
+{
+	struct aws_origin *o;
+
+	if (a->role_name == NULL) {
+		if (a->region != NULL)
+			c->region = a->region;
+		return from_account(c, a, out, err);
+	}
+	*out = o = role_of(c, a, id, NULL);
+	if (a->web_identity_token_file != NULL) {
+		o->kind = AWS_WEB_IDENTITY;
+		o->token_file = a->web_identity_token_file;
+		o->role.external_id = NULL;
+		return 0;
+	}
+	if (!has_keys(a))
+		return from_main(c, &o->base, err);
+	o->base = keys_of(c->scene.call, a);
+	return 0;
+}
+
+/* "arn:aws:iam::222222222222:role/k8s" to the number; NULL: it is no ARN. */
+static const char *
+account_in(struct arena *arena, const char *arn)
+{
+	const char *p = arn;
+	int i;
+
+	if (!str_starts(arn, "arn:"))
+		return NULL;
+	for (i = 0; i < 4 && p != NULL; i++)
+		if ((p = strchr(p, ':')) != NULL)
+			p++;
+	if (p == NULL || strchr(p, ':') == NULL)
+		return NULL;
+	return arena_strndup(arena, p, strcspn(p, ":"));
+}
+
+/*
+ * Whose credentials assume the cluster's role. Backstage would ask STS here
+ * for main's account; it takes main then, whatever the answer is.
+ */
+static int
+for_role(struct choosing *c, const char *arn, const struct aws_origin **out,
+    struct err *err)
+{
+	const struct provider_call *call = c->scene.call;
+	const struct aws_settings *aws = c->aws;
+	const char *id = account_in(call->scratch, arn);
+	size_t i;
+
+	if (id == NULL)
+		return err_set(err, E_CONFIG, "the assumeRole of cluster '%s' "
+		    "is no ARN: 'arn:aws:iam::ACCOUNT:role/NAME'",
+		    call->cluster->name);
+	for (i = 0; i < aws->naccounts && *id != '\0'; i++)
+		if (strcmp(aws->accounts[i].id, id) == 0) {
+			call->note(call, "account %s is in aws.accounts", id);
+			return listed(c, &aws->accounts[i], id, out, err);
+		}
+	if (aws->defaults.role_name != NULL && *id != '\0') {
+		call->note(call, "account %s is reached by "
+		    "aws.accountDefaults", id);
+		return listed(c, &aws->defaults, id, out, err);
+	}
+	call->note(call, "account %s is not in aws.accounts: the main account "
+	    "is used", id);
+	return from_main(c, out, err);
+}
+
+/* --- Choosing ------------------------------------------------------------ */
+
+static int
+choose(struct choosing *c, const struct aws_origin **out, struct err *err)
+{
+	const struct provider_call *call = c->scene.call;
+	const struct cluster *cluster = call->cluster;
+	struct aws_scene scene = c->scene;
+	struct aws_origin *o;
+	int r;
+
+	if (cluster->assume_role == NULL)
+		return from_main(c, out, err);
+	o = arena_alloc(call->scratch, sizeof(*o));
+	if ((r = for_role(c, cluster->assume_role, &o->base, err)) != 0)
+		return r;
+	call->note(call, "the cluster names role '%s'", cluster->assume_role);
+	o->kind = AWS_ROLE;
+	o->role.arn = cluster->assume_role;
+	o->role.external_id = cluster->external_id;
+	scene.region = c->region;
+	aws_profile_sts(&scene, NULL, &o->role.sts);
+	*out = o;
+	return 0;
 }
 
 int
 aws_sources_get(const struct provider_call *call, const struct settings *s,
     struct aws_credentials *out, const char **region, struct err *err)
 {
+	struct choosing c = {
+		.scene = { .call = call, .endpoint = s->cloud.sts_endpoint },
+		.aws = &s->aws,
+		.region = aws_variable(call, "AWS_REGION"),
+	};
+	const struct aws_origin *origin;
 	int r;
 
-	*region = variable(call, "AWS_REGION");
-	if (*region == NULL)
-		*region = "us-east-1";
-	if (call->cluster->assume_role != NULL)
-		return not_built(call, err, "its assumeRole");
-	r = from_main(call, &s->aws, out, region, err);
-	if (r == 0 && !aws_region_ok(*region)) {
-		aws_credentials_release(out);
+	if (c.region == NULL)
+		c.region = "us-east-1";
+	aws_files_read(call, &c.scene.files);
+	if ((r = choose(&c, &origin, err)) != 0)
+		return r;
+	if (!aws_region_ok(c.region))
 		return err_set(err, E_CONFIG, "the AWS region for cluster '%s' "
 		    "is none: lower-case letters, digits and '-' only",
 		    call->cluster->name);
-	}
-	return r;
+	*region = c.region;
+	return aws_origin_get(call, origin, out, err);
 }

@@ -10,16 +10,18 @@
 
 #define REGION_MAX 63
 
-static const struct {
-	const char *prefix, *domain;	/* regions and where they are */
+/* Regions by how they begin, and where they are. */
+static const struct partition {
+	const char *prefix, *name, *domain;
 } partitions[] = {
-	{ "cn-", "amazonaws.com.cn" },
-	{ "us-iso-", "c2s.ic.gov" },
-	{ "us-isob-", "sc2s.sgov.gov" },
-	{ "eu-isoe-", "cloud.adc-e.uk" },
-	{ "us-isof-", "csp.hci.ic.gov" },
-	{ "eusc-", "amazonaws.eu" },
-	{ "", "amazonaws.com" },	/* aws and aws-us-gov */
+	{ "cn-", "aws-cn", "amazonaws.com.cn" },
+	{ "us-gov-", "aws-us-gov", "amazonaws.com" },
+	{ "us-iso-", "aws-iso", "c2s.ic.gov" },
+	{ "us-isob-", "aws-iso-b", "sc2s.sgov.gov" },
+	{ "eu-isoe-", "aws-iso-e", "cloud.adc-e.uk" },
+	{ "us-isof-", "aws-iso-f", "csp.hci.ic.gov" },
+	{ "eusc-", "aws-eusc", "amazonaws.eu" },
+	{ "", "aws", "amazonaws.com" },
 };
 
 void
@@ -39,14 +41,27 @@ aws_region_ok(const char *region)
 	    strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
-char *
-aws_sts_host(struct arena *arena, const char *region)
+static const struct partition *
+partition_of(const char *region)
 {
 	size_t i = 0;
 
 	while (!str_starts(region, partitions[i].prefix))
 		i++;
-	return arena_printf(arena, "sts.%s.%s", region, partitions[i].domain);
+	return &partitions[i];
+}
+
+const char *
+aws_partition(const char *region)
+{
+	return partition_of(region)->name;
+}
+
+char *
+aws_sts_host(struct arena *arena, const char *region)
+{
+	return arena_printf(arena, "sts.%s.%s", region,
+	    partition_of(region)->domain);
 }
 
 char *

@@ -21,9 +21,11 @@ struct aws_credentials {
 	struct secret secret;
 	struct secret session_token;	/* empty: none */
 	int64_t expires;		/* wall ms; 0: not known */
+	int64_t skew;			/* ms that AWS's clock, which gave them,
+					   is ahead of ours */
 };
 
-#define AWS_CREDENTIALS_INIT { NULL, SECRET_INIT, SECRET_INIT, 0 }
+#define AWS_CREDENTIALS_INIT { NULL, SECRET_INIT, SECRET_INIT, 0, 0 }
 
 void aws_credentials_release(struct aws_credentials *c);
 
@@ -38,6 +40,8 @@ struct aws_token_request {
 
 /* Letters, digits and '-': nothing else may get into a host name. */
 bool aws_region_ok(const char *region);
+/* "aws", or the partition that its prefix names: "aws-cn". */
+const char *aws_partition(const char *region);
 /* The regional host of STS, with its partition's domain. */
 char *aws_sts_host(struct arena *arena, const char *region);
 char *aws_token_url(struct arena *arena, const struct aws_token_request *req);

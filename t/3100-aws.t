@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: Apache-2.0
 # The provider aws in the whole program: keys from settings, environment and
-# files, and rows that say which source cannot be asked yet.
+# files, and rows that say why there are none.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
@@ -18,7 +18,7 @@ my %NOWHERE = (AWS_REGION => undef, AWS_PROFILE => undef,
     AWS_SESSION_TOKEN => undef, AWS_CREDENTIAL_EXPIRATION => undef,
     AWS_CONFIG_FILE => '/nonexistent', HOME => '/nonexistent',
     AWS_SHARED_CREDENTIALS_FILE => '/nonexistent',
-    AWS_EC2_METADATA_DISABLED => undef);
+    AWS_EC2_METADATA_DISABLED => 'true');
 
 my $fake = fake(clusters => [{ name => 'eks' }, { name => 'other' }],
     backstage => 1);
@@ -102,15 +102,17 @@ like $rows{eks}{errors}[0]{message}, qr/no AWS profile 'one'/,
 is_deeply $rows{other}{errors}, [], 'and the other cluster answers';
 $pool->stop;
 
+my $closed = 'http://127.0.0.1:' . free_port();
 for my $case (
-	[undef, {}, {}, qr/IMDS.*not built in yet/],
-	[undef, { AWS_EC2_METADATA_DISABLED => 'true' }, {},
-	    qr/no AWS credentials for cluster 'eks'/],
-	[{ mainAccount => { @KEYS } }, {},
+	[undef, {}, {}, qr/no AWS credentials for cluster 'eks'/],
+	[undef, { AWS_EC2_METADATA_DISABLED => undef,
+	    AWS_EC2_METADATA_SERVICE_ENDPOINT => $closed }, {},
+	    qr/no AWS credentials.*\(IMDSv2\) cannot be asked/],
+	[{ mainAccount => { @KEYS } }, { AWS_ENDPOINT_URL_STS => $closed },
 	    { assumeRole => 'arn:aws:iam::222222222222:role/k8s' },
-	    qr/assumeRole.*not built in yet/],
-	[{ mainAccount => { roleName => 'r', region => 'eu-west-1' } }, {},
-	    {}, qr/roleName.*not built in yet/]) {
+	    qr{cannot assume role 'arn:aws:iam::222222222222:role/k8s': STS}],
+	[{ mainAccount => { @KEYS } }, {}, { assumeRole => 'k8s' },
+	    qr/assumeRole of cluster 'eks' is no ARN/]) {
 	my ($aws, $env, $cluster, $told) = @$case;
 	my $one = pool_with($aws, $env, %$cluster);
 	my %items = rows($one);
