@@ -39,8 +39,6 @@ sub out_of_scope {
 	for my $cluster ($self->_clusters_of($case)) {
 		my $provider = _provider_of($cluster);
 		return "provider $provider" if $NOT_YET_PROVIDERS{$provider};
-		return 'roles of aws' if $provider eq 'aws'
-		    && _takes_a_role($cluster);
 	}
 	return undef;
 }
@@ -61,12 +59,6 @@ sub _has_documented_account {
 	my ($aws) = @_;
 	return scalar grep { defined $_->{region} && defined $_->{accessKeyId}
 	    && !defined $_->{roleName} } @{($aws // {})->{accounts} // []};
-}
-
-sub _takes_a_role {
-	my ($cluster) = @_;
-	return defined($cluster->{assumeRole}
-	    // $cluster->{authMetadata}{'kubernetes.io/aws-assume-role'});
 }
 
 sub _sends_jwt {
