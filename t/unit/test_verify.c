@@ -284,11 +284,11 @@ static void
 what_comes_later_says_so(void **state UNUSED)
 {
 	rig_accepts("a.conf", CONF_CLUSTER("live = true;")
-	    "stagedoor = { fresh = 1.0;\n store = { type = \"sqlite\"; path = "
-	    "\"db\"; keyFile = \"k\"; }; };");
+	    "stagedoor = { fresh = 1.0;\n audit = \"off\"; store = { type = "
+	    "\"sqlite\"; path = \"db\"; keyFile = \"k\"; }; };");
 	assert_warning("a.conf:4: kubernetes.clusterLocatorMethods[0]."
 	    "clusters[0].live: not built in yet: this has no effect");
-	assert_warning("a.conf:7: stagedoor.store: not built in yet: this has "
+	assert_warning("a.conf:7: stagedoor.audit: not built in yet: this has "
 	    "no effect");
 	assert_int_equal(rig.problems.n, 3);
 	rig_refuses("a.conf", "stagedoor = { store = { type = \"sqlite\"; "

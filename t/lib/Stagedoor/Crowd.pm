@@ -139,7 +139,8 @@ sub _read_all {
 
 sub _is_good {
 	my ($answer) = @_;
-	return 0 if $answer !~ m{^HTTP/1\.1 200 };
+	return 0 if $answer !~ m{^HTTP/1\.1 200\b};
+	$answer =~ s/\r\n[0-9a-f]+\r\n//g;	# ends of chunks
 	my @names = $answer =~ /"cluster":\{"name":"([^"]+)"/g;
 	my @errors = $answer =~ /"errors":\[\{/g;
 	return @names == 4 * $EACH && !@errors;
