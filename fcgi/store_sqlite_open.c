@@ -248,7 +248,8 @@ migrate_from(struct store_backend *be, int version)
 	return rc;
 }
 
-/* SQLITE_OK with *version -1: it is not ours. */
+/* SQLITE_OK with *version -1: it is not ours. In a transaction, so that what
+   is read is all of one moment. */
 static int
 version_of(struct store_backend *be, int *version)
 {
@@ -327,7 +328,11 @@ open_once(struct store_backend *be, int64_t deadline, struct err *err)
 	bool wal = false;
 
 	if (rc == SQLITE_OK)
+		rc = run(be, "BEGIN");
+	if (rc == SQLITE_OK)
 		rc = version_of(be, &version);
+	if (rc == SQLITE_OK)
+		rc = run(be, "COMMIT");
 	if (rc == SQLITE_OK && version < 0)
 		return refuse(be, err, "its file is the database of another "
 		    "program"), rc;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/syscall.h>
 
 #include "store_rig.h"
 
@@ -272,6 +273,42 @@ keeps_no_clear_text(void **state UNUSED)
 	has_no("", "alice");
 }
 
+/* SQLite finds these before libc's. */
+static unsigned syncs;
+
+__attribute__((visibility("default"))) int
+fdatasync(int fd)
+{
+	__atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+__attribute__((visibility("default"))) int
+fsync(int fd)
+{
+	__atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* What a process was told is stored survives its end by itself; that of the
+   machine it survives because the disk was waited for. */
+static void
+waits_for_the_disk(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	unsigned i, before;
+
+	for (i = 0; i < 20; i++) {
+		before = syncs;
+		assert_int_equal(rig_put(st, i % 10, "alice-token", 0), 0);
+		assert_true(syncs > before);
+		before = syncs;
+		rig_has(st, i % 10, "alice-token");
+		assert_int_equal(syncs, before);
+	}
+	store_close(st);
+}
+
 /* --- Leases --------------------------------------------------------------- */
 
 static struct store_item lease_item;
@@ -454,6 +491,7 @@ main(void)
 		TEST(derives_the_same_for_all),
 		TEST(knows_its_types),
 		TEST(keeps_no_clear_text),
+		TEST(waits_for_the_disk),
 		TEST(gives_a_lease_to_one),
 		TEST(ends_a_lease_in_time),
 		TEST(bears_a_clock_that_jumps),
