@@ -123,4 +123,65 @@ is $run->{code}, 0, 'redis is accepted';
 is $run->{err}, 'warning: settings.conf:7: stagedoor.store.url: not built in '
     . "yet: this has no effect\n", 'but not built in yet';
 
+# --- On the disk ------------------------------------------------------------
+
+chmod 0600, $keys or die "$keys: $!";
+my $fake = fake(clusters => [{ name => 'one', tokens => ['hush-hush-1'] }],
+    backstage => 1);
+my $plugin = write_file("$dir/plugin", "#!/bin/sh\necho run >>$dir/runs\n",
+    qq(echo '{"kind":"ExecCredential","apiVersion":),
+    qq("client.authentication.k8s.io/v1","status":{"token":"hush-hush-1",),
+    qq("expirationTimestamp":"2099-01-01T00:00:00Z"}}'\n));
+chmod 0755, $plugin or die "$plugin: $!";
+my $settings = settings(fake => $fake, clusters => [{ name => 'one',
+	authProvider => 'exec', exec => { command => $plugin } }],
+    stagedoor => { store => { type => 'sqlite', path => "$dir/store.db",
+	keyFile => $keys } });
+
+# A pool of its own that asks the cluster; the pool.
+sub ask {
+	my ($what) = @_;
+	my $pool = pool(settings => $settings);
+	is get($pool, '/clusters/one/proxy/version')->{status}, 200, $what;
+	is $fake->last_request('one')->{headers}{authorization},
+	    'Bearer hush-hush-1', 'with the token of the plug-in';
+	return $pool;
+}
+
+sub runs { return scalar(() = slurp("$dir/runs") =~ /run/g) }
+
+my $one = ask('a process makes a credential');
+is runs(), 1, 'by running the plug-in';
+my $two = ask('another has it from the store');
+is runs(), 1, 'the plug-in is not run again';
+my @files = map { "$dir/store.db$_" } '', '-wal', '-shm';
+for my $file (@files) {
+	my ($name) = $file =~ m{([^/]+)$};
+	my $bytes = slurp($file);
+	is index($bytes, 'hush'), -1, "$name: nothing of the token";
+	is index($bytes, decode_base64((split /:/, slurp($keys))[-1])), -1,
+	    'nor of the key';
+	is sprintf('%04o', (stat $file)[2] & 07777), '0600', 'mode 0600';
+}
+is $_->stop, 0, 'a pool ends in order' for $one, $two;
+is index(slurp("$dir/store.db"), 'hush'), -1, 'nor when it is all in one file';
+$one = ask('a new process has it still');
+is runs(), 1, 'without the plug-in';
+$one->stop;
+
+# Another key: as if nothing were there.
+chmod 0600, write_file($keys, stagedoor('key')->{out});
+$one = ask('with another key the credential is made anew');
+is runs(), 2, 'by running the plug-in';
+$one->stop;
+
+# Not our database: said, and served without it.
+write_file("$dir/store.db", 'garbage ' x 1000);
+$one = ask('with a damaged store credentials are made all the same');
+is runs(), 3, 'by running the plug-in';
+like $one->log_text, qr/stagedoor\.store: .* is damaged: move it away/,
+    'and the log says what to do';
+is slurp("$dir/store.db"), 'garbage ' x 1000, 'which is left as it was';
+$one->stop;
+log_has_no('no log has the token', 'hush-hush');
 done_testing;
