@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store keeps, for how long, for whom; leases; bounds. */
+/* What the store keeps, for how long, for whom, and how much; on the disk. */
 #include "base.h"
 
 #include <pthread.h>
@@ -277,12 +277,13 @@ keeps_no_clear_text(void **state UNUSED)
 }
 
 /* SQLite finds these before libc's. */
-static unsigned syncs;
+static unsigned syncs, sync_us;
 
 __attribute__((visibility("default"))) int
 fdatasync(int fd)
 {
 	__atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+	usleep(__atomic_load_n(&sync_us, __ATOMIC_SEQ_CST));
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -312,169 +313,37 @@ waits_for_the_disk(void **state UNUSED)
 	store_close(st);
 }
 
-/* --- Leases --------------------------------------------------------------- */
-
-static struct store_item lease_item;
-
-static int
-lease(struct store *st, int64_t ms, struct store_lease *out)
-{
-	struct err err = ERR_INIT;
-	int r = store_lease(st, &lease_item, ms, out, &err);
-
-	assert_int_equal(err.code, r);
-	return r;
-}
-
-static void
-gives_a_lease_to_one(void **state UNUSED)
-{
-	struct store *st = rig_open(), *other = rig_open();
-	struct store_lease one, two, three;
-	struct store_item item = rig_item(2);
-
-	lease_item = rig_item(1);
-	rig_now = NOW;
-	assert_int_equal(lease(st, 1000, &one), 0);
-	assert_int_equal(lease(st, 1000, &two), E_BUSY);
-	assert_int_equal(lease(other, 1000, &two), E_BUSY);
-	assert_int_equal(store_lease(other, &item, 1000, &three, NULL), 0);
-	store_lease_end(st, &one);
-	assert_int_equal(lease(other, 1000, &two), 0);
-	/* The first has no more say in it. */
-	store_lease_end(st, &one);
-	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), E_BUSY);
-	assert_int_equal(lease(st, 1000, &three), E_BUSY);
-	assert_int_equal(store_lease_renew(other, &two, 1000, NULL), 0);
-	assert_memory_not_equal(one.owner, two.owner, sizeof(one.owner));
-	store_close(other);
-	store_close(st);
-}
-
-static void
-ends_a_lease_in_time(void **state UNUSED)
-{
-	struct store *st = rig_open();
-	struct store_lease one, two;
-
-	lease_item = rig_item(1);
-	rig_now = NOW;
-	assert_int_equal(lease(st, 1000, &one), 0);
-	rig_now = NOW + 900;
-	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), 0);
-	rig_now = NOW + 1899;
-	assert_int_equal(lease(st, 1000, &two), E_BUSY);
-	rig_now = NOW + 1900;
-	assert_int_equal(lease(st, 1000, &two), 0);
-	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), E_BUSY);
-	/* Late, but nobody took it meanwhile: it is still ours. */
-	rig_now = NOW + 5000;
-	assert_int_equal(store_lease_renew(st, &two, 1000, NULL), 0);
-	assert_int_equal(lease(st, 1000, &one), E_BUSY);
-	store_lease_end(st, &two);
-	assert_int_equal(store_lease_renew(st, &two, 1000, NULL), E_BUSY);
-	store_close(st);
-}
-
-static void
-bears_a_clock_that_jumps(void **state UNUSED)
-{
-	struct store *st = rig_open();
-	struct store_lease one, two;
-
-	lease_item = rig_item(1);
-	rig_now = NOW;
-	assert_int_equal(lease(st, 1000, &one), 0);
-	/* Back by an hour: whoever died keeps it for as long again only. */
-	rig_now = NOW - HOUR;
-	assert_int_equal(lease(st, 1000, &two), E_BUSY);
-	rig_now = NOW - HOUR + 999;
-	assert_int_equal(lease(st, 1000, &two), E_BUSY);
-	rig_now = NOW - HOUR + 1000;
-	assert_int_equal(lease(st, 1000, &two), 0);
-	assert_int_equal(store_lease_renew(st, &one, 1000, NULL), E_BUSY);
-	/* Forward: it is free at once, and its owner hears of it. */
-	rig_now = NOW;
-	assert_int_equal(lease(st, 1000, &one), 0);
-	assert_int_equal(store_lease_renew(st, &two, 1000, NULL), E_BUSY);
-	/* However long one asks for it. */
-	rig_now = NOW + 2000;
-	assert_int_equal(lease(st, INT64_MAX, &one), 0);
-	rig_now += STORE_LEASE_MAX;
-	assert_int_equal(lease(st, -5, &two), 0);
-	store_close(st);
-}
-
-/* --- Threads -------------------------------------------------------------- */
-
-#define THREADS 6
-#define TURNS 15
-
-static struct {
-	struct store *st;
-	pthread_mutex_t lock;
-	int inside, most, won;
-} arena = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static void
-in_turn(int step)
-{
-	pthread_mutex_lock(&arena.lock);
-	arena.inside += step;
-	arena.most = SD_MAX(arena.most, arena.inside);
-	arena.won += step > 0;
-	pthread_mutex_unlock(&arena.lock);
-}
-
 static void *
-contend(void *arg)
+put_slowly(void *arg)
 {
-	const unsigned n = *(unsigned *)arg;
-	struct store_lease mine;
-	char text[32];
-	int turns = 0;
+	struct store *st = arg;
 
-	while (turns < TURNS) {
-		if (store_lease(arena.st, &lease_item, 60000, &mine,
-		    NULL) != 0) {
-			usleep(200);
-			continue;
-		}
-		in_turn(1);
-		snprintf(text, sizeof(text), "%u of %u", turns, n);
-		if (rig_put(arena.st, n, text, 0) != 0)
-			abort();
-		in_turn(-1);
-		store_lease_end(arena.st, &mine);
-		turns++;
-	}
-	return NULL;
+	return rig_put(st, 1, "bob-token", 0) == 0 ? st : NULL;
 }
 
+/* Whoever puts waits for the disk, but nobody waits long for whoever puts. */
 static void
-serves_threads(void **state UNUSED)
+does_not_queue_at_a_slow_disk(void **state UNUSED)
 {
-	unsigned names[THREADS], i;
-	pthread_t threads[THREADS];
-	char text[32];
+	struct store *st;
+	pthread_t thread;
+	int64_t start;
+	void *done;
 
-	lease_item = rig_item(1000);
-	rig_limits.wait_ms = 60000;
-	arena.st = rig_open();
-	for (i = 0; i < THREADS; i++) {
-		names[i] = i;
-		assert_int_equal(pthread_create(&threads[i], NULL, contend,
-		    &names[i]), 0);
-	}
-	for (i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	assert_int_equal(arena.won, THREADS * TURNS);
-	assert_int_equal(arena.most, 1);
-	for (i = 0; i < THREADS; i++) {
-		snprintf(text, sizeof(text), "%u of %u", TURNS - 1, i);
-		rig_has(arena.st, i, text);
-	}
-	store_close(arena.st);
+	rig_limits.wait_ms = 100;
+	st = rig_open();
+	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
+	__atomic_store_n(&sync_us, 1000000, __ATOMIC_SEQ_CST);
+	pthread_create(&thread, NULL, put_slowly, st);
+	usleep(100000);
+	start = clock_mono_ms();
+	rig_has_not(st, 1, E_STORE);
+	assert_in_range(clock_mono_ms() - start, 90, 600);
+	pthread_join(thread, &done);
+	__atomic_store_n(&sync_us, 0, __ATOMIC_SEQ_CST);
+	assert_ptr_equal(done, st);
+	rig_has(st, 1, "bob-token");
+	store_close(st);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
@@ -495,10 +364,7 @@ main(void)
 		TEST(knows_its_types),
 		TEST(keeps_no_clear_text),
 		TEST(waits_for_the_disk),
-		TEST(gives_a_lease_to_one),
-		TEST(ends_a_lease_in_time),
-		TEST(bears_a_clock_that_jumps),
-		TEST(serves_threads),
+		TEST(does_not_queue_at_a_slow_disk),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
