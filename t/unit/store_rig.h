@@ -162,4 +162,37 @@ rig_has_not(struct store *st, unsigned n, int code)
 	assert_int_equal(rig_get(st, n, &text), code);
 }
 
+/* --- What must fail: the texts say why, and where or not --- */
+
+static inline void
+rig_cannot_open(int code, const char *why)
+{
+	struct store *st = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(store_open_limited(&rig_settings, &rig_limits, &st,
+	    &err), code);
+	assert_null(st);
+	if (strstr(err.text, why) == NULL || strstr(err.text, rig_dir) == NULL)
+		fail_msg("'%s' does not say '%s' and the file", err.text, why);
+}
+
+static inline void
+rig_cannot_put(struct store *st, unsigned n, const char *why)
+{
+	const struct store_item item = rig_item(n);
+	struct secret value = SECRET_INIT;
+	struct err err = ERR_INIT;
+
+	secret_set(&value, "hush-hush", 9);
+	assert_int_equal(store_put(st, &item, &value, 0, &err), E_STORE);
+	secret_release(&value);
+	if (strstr(err.text, why) == NULL || strstr(err.detail, rig_db) == NULL)
+		fail_msg("'%s' (%s) does not say '%s'", err.text, err.detail,
+		    why);
+	assert_null(strstr(err.text, rig_dir));
+	assert_null(strstr(err.text, "hush"));
+	assert_null(strstr(err.detail, "hush"));
+}
+
 #endif

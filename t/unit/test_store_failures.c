@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the store does where it cannot do its work: rows and files that are
- * damaged, other keys, no room, no rights, others that do not let go. It says
- * so, nothing is half done, and it goes on when the cause is gone.
+ * What the store does where it cannot do its work: no room, no rights, others
+ * that do not let go. It says so, nothing is half done, and it goes on when
+ * the cause is gone.
  */
 #include "base.h"
 
@@ -13,334 +13,6 @@
 #include <sys/wait.h>
 
 #include "store_rig.h"
-
-/* Do this to the database behind the store's back. */
-static void
-meddle(const char *sql)
-{
-	sqlite3 *db;
-	char *why = NULL;
-
-	assert_int_equal(sqlite3_open(rig_db, &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
-		fail_msg("%s: %s", sql, why);
-	sqlite3_close(db);
-}
-
-static void
-cannot_open(int code, const char *why)
-{
-	struct store *st = NULL;
-	struct err err = ERR_INIT;
-
-	assert_int_equal(store_open_limited(&rig_settings, &rig_limits, &st,
-	    &err), code);
-	assert_null(st);
-	if (strstr(err.text, why) == NULL || strstr(err.text, rig_dir) == NULL)
-		fail_msg("'%s' does not say '%s' and the file", err.text, why);
-}
-
-/* A get that fails: the public text says why, the detail where. */
-static void
-cannot_get(struct store *st, unsigned n, const char *why)
-{
-	const struct store_item item = rig_item(n);
-	struct secret value = SECRET_INIT;
-	struct err err = ERR_INIT;
-	int64_t expires;
-
-	assert_int_equal(store_get(st, &item, &value, &expires, &err),
-	    E_STORE);
-	assert_null(value.ptr);
-	if (strstr(err.text, why) == NULL || strstr(err.text, rig_dir) != NULL)
-		fail_msg("'%s' does not say '%s'", err.text, why);
-}
-
-static void
-cannot_put(struct store *st, unsigned n, const char *why)
-{
-	const struct store_item item = rig_item(n);
-	struct secret value = SECRET_INIT;
-	struct err err = ERR_INIT;
-
-	secret_set(&value, "hush-hush", 9);
-	assert_int_equal(store_put(st, &item, &value, 0, &err), E_STORE);
-	secret_release(&value);
-	if (strstr(err.text, why) == NULL || strstr(err.detail, rig_db) == NULL)
-		fail_msg("'%s' (%s) does not say '%s'", err.text, err.detail,
-		    why);
-	assert_null(strstr(err.text, rig_dir));
-	assert_null(strstr(err.text, "hush"));
-	assert_null(strstr(err.detail, "hush"));
-}
-
-/* --- Rows ----------------------------------------------------------------- */
-
-static void
-sees_rows_that_were_changed(void **state UNUSED)
-{
-	static const char *const changes[] = {
-		"UPDATE item SET sealed = (SELECT sealed FROM item WHERE"
-		    " key > x'02') WHERE key < x'02'",	/* another's */
-		"UPDATE item SET expires = expires + 1",
-		"UPDATE item SET expires = 0",
-		"UPDATE item SET sealed = CAST(substr(sealed, 1, 39) || x'00'"
-		    " || substr(sealed, 41) AS BLOB)",
-		"UPDATE item SET sealed = substr(sealed, 1, 20)",
-		"UPDATE item SET sealed = x''",
-		"UPDATE item SET sealed = zeroblob(40)",
-		"UPDATE item SET sealed = zeroblob(70000)",
-		"UPDATE item SET sealed = zeroblob(30000000)",
-	};
-	struct store *st = rig_open();
-	int64_t until = clock_wall_ms() + 100000;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(changes); i++) {
-		assert_int_equal(rig_put(st, 1, "alice-token", until), 0);
-		assert_int_equal(rig_put(st, 2, "bobby-token", until), 0);
-		rig_has(st, 1, "alice-token");
-		meddle(changes[i]);
-		cannot_get(st, 1, "damaged");
-	}
-	/* A new value makes it good. */
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	rig_has(st, 1, "alice-token");
-	store_close(st);
-}
-
-static void
-sees_rows_that_were_renamed(void **state UNUSED)
-{
-	struct store *st = rig_open();
-	struct store_item item = rig_item(1);
-	struct secret value = SECRET_INIT;
-	int64_t expires;
-
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	meddle("UPDATE item SET key = CAST(hex(key) AS BLOB)");
-	rig_has_not(st, 1, E_NOTFOUND);
-	meddle("DELETE FROM item");
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	meddle("UPDATE item SET kind = 'session'");
-	item.kind = "session";
-	assert_int_equal(store_get(st, &item, &value, &expires, NULL),
-	    E_STORE);
-	assert_null(value.ptr);
-	store_close(st);
-}
-
-static void
-knows_other_keys(void **state UNUSED)
-{
-	struct store *st = rig_open();
-	const char *same_id = "one:" "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMC"
-	    "AQA=\n";
-
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	store_close(st);
-	/* A new key before the old one. */
-	rig_write(rig_keys, RIG_OTHER_KEY RIG_KEY, strlen(RIG_OTHER_KEY
-	    RIG_KEY));
-	st = rig_open();
-	rig_has(st, 1, "alice-token");
-	assert_int_equal(rig_put(st, 2, "bob-token", 0), 0);
-	store_close(st);
-	/* The old one is gone. */
-	rig_write(rig_keys, RIG_OTHER_KEY, strlen(RIG_OTHER_KEY));
-	st = rig_open();
-	rig_has_not(st, 1, E_NOTFOUND);
-	rig_has(st, 2, "bob-token");
-	store_close(st);
-	rig_write(rig_keys, same_id, strlen(same_id));
-	st = rig_open();
-	cannot_get(st, 1, "does not open with the key that it names");
-	store_close(st);
-	rig_write(rig_keys, "one:hush\n", 9);
-	cannot_open(E_CONFIG, "line 1 has a key that is not");
-	unlink(rig_keys);
-	cannot_open(E_CONFIG, "No such file or directory");
-	rig_write(rig_keys, RIG_KEY, strlen(RIG_KEY));
-}
-
-/* --- The file ------------------------------------------------------------- */
-
-static void
-write_part(const char *data, size_t len)
-{
-	rig_remove_db();
-	rig_write(rig_db, data, len);
-}
-
-static void
-sees_a_file_that_is_no_database(void **state UNUSED)
-{
-	char garbage[8192];
-
-	memset(garbage, 'g', sizeof(garbage));
-	write_part(garbage, sizeof(garbage));
-	cannot_open(E_STORE, "is damaged: move it away");
-	write_part(garbage, 100);
-	cannot_open(E_STORE, "is damaged: move it away");
-	/* Nothing is in an empty file that could be lost. */
-	write_part("", 0);
-	store_close(rig_open());
-	rig_remove_db();
-	assert_int_equal(mkdir(rig_db, 0700), 0);
-	cannot_open(E_STORE, "is no regular file");
-	rmdir(rig_db);
-}
-
-static void
-leaves_the_databases_of_others_alone(void **state UNUSED)
-{
-	rig_write(rig_db, "", 0);
-	meddle("CREATE TABLE theirs (x)");
-	cannot_open(E_STORE, "the database of another program");
-	rig_remove_db();
-	rig_write(rig_db, "", 0);
-	meddle("PRAGMA application_id = 5; PRAGMA user_version = 1");
-	cannot_open(E_STORE, "the database of another program");
-	rig_remove_db();
-	store_close(rig_open());
-	meddle("PRAGMA user_version = 2");
-	cannot_open(E_STORE, "a later version of stagedoor");
-	meddle("PRAGMA user_version = 1; DROP TABLE lease");
-	cannot_open(E_STORE, "is damaged: move it away");
-}
-
-/* Whatever of the file is missing: no crash, no value that was not put. */
-static void
-bears_a_file_that_was_cut(void **state UNUSED)
-{
-	static char whole[1 << 20];
-	struct store *st = rig_open();
-	struct err err = ERR_INIT;
-	const char *text;
-	unsigned i, opened = 0;
-	ssize_t len, cut;
-	int fd;
-
-	for (i = 0; i < 200; i++)
-		assert_int_equal(rig_put(st, i, "alice-token", 0), 0);
-	store_close(st);
-	fd = open(rig_db, O_RDONLY);
-	len = read(fd, whole, sizeof(whole));
-	close(fd);
-	assert_in_range(len, 20000, sizeof(whole) - 1);
-	for (cut = 0; cut < len; cut += cut < 4200 ? 210 : 2048) {
-		write_part(whole, (size_t)cut);
-		if (store_open_limited(&rig_settings, &rig_limits, &st,
-		    &err) != 0)
-			continue;
-		opened++;
-		for (i = 0; i < 200; i += 20)
-			if (rig_get(st, i, &text) == 0)
-				assert_string_equal(text, "alice-token");
-		rig_put(st, 1000, "bob-token", 0);
-		store_close(st);
-	}
-	assert_true(opened > 0);
-}
-
-/* Bytes that turned over, anywhere. */
-static void
-bears_a_file_that_was_changed(void **state UNUSED)
-{
-	static char whole[1 << 20];
-	struct store *st = rig_open();
-	const char *text;
-	unsigned i, seen = 0;
-	ssize_t len, at;
-	int fd, r;
-
-	for (i = 0; i < 100; i++)
-		assert_int_equal(rig_put(st, i, "alice-token", 0), 0);
-	store_close(st);
-	fd = open(rig_db, O_RDONLY);
-	len = read(fd, whole, sizeof(whole));
-	close(fd);
-	for (at = 0; at < len; at += at < 200 ? 7 : 151) {
-		whole[at] ^= 0x55;
-		write_part(whole, (size_t)len);
-		whole[at] ^= 0x55;
-		st = NULL;
-		if (store_open_limited(&rig_settings, &rig_limits, &st,
-		    NULL) != 0) {
-			seen++;
-			continue;
-		}
-		for (i = 0; i < 100; i++) {
-			r = rig_get(st, i, &text);
-			if (r == 0)
-				assert_string_equal(text, "alice-token");
-			seen += r != 0;
-		}
-		rig_put(st, 1000, "bob-token", 0);
-		store_close(st);
-	}
-	assert_true(seen > 20);
-}
-
-static void
-goes_on_when_the_file_is_replaced(void **state UNUSED)
-{
-	char garbage[8192];
-	struct store *st = rig_open();
-
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	rig_remove_db();
-	rig_has_not(st, 1, E_NOTFOUND);
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	memset(garbage, 'g', sizeof(garbage));
-	write_part(garbage, sizeof(garbage));
-	cannot_get(st, 1, "is damaged: move it away");
-	cannot_put(st, 1, "is damaged: move it away");
-	cannot_put(st, 2, "is damaged: move it away");
-	rig_remove_db();
-	assert_int_equal(rig_put(st, 1, "bob-token", 0), 0);
-	rig_has(st, 1, "bob-token");
-	store_close(st);
-	st = rig_open();
-	rig_has(st, 1, "bob-token");
-	store_close(st);
-}
-
-/* SQLite has what it needs in memory, so it may not see it: no crash, and
-   all is well when that file is gone. */
-static void
-bears_a_file_that_is_overwritten(void **state UNUSED)
-{
-	char garbage[8192];
-	struct store *st = rig_open();
-	int fd;
-
-	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
-	store_close(st);
-	st = rig_open();	/* all is in the database itself now */
-	rig_has(st, 1, "alice-token");
-	memset(garbage, 'g', sizeof(garbage));
-	fd = open(rig_db, O_WRONLY);
-	/* (Closing it here would take SQLite's locks of this process.) */
-	assert_int_equal(pwrite(fd, garbage, sizeof(garbage), 0),
-	    sizeof(garbage));
-	rig_put(st, 2, "x", 0);
-	store_close(st);
-	close(fd);
-	cannot_open(E_STORE, "is damaged: move it away");
-	rig_remove_db();
-	store_close(rig_open());
-}
-
-static void
-refuses_a_file_that_lets_others_in(void **state UNUSED)
-{
-	store_close(rig_open());
-	assert_int_equal(chmod(rig_db, 0644), 0);
-	cannot_open(E_STORE, "others may read or write its database: chmod");
-	assert_int_equal(chmod(rig_db, 0640), 0);
-	store_close(rig_open());
-}
 
 /* --- No room -------------------------------------------------------------- */
 
@@ -369,7 +41,7 @@ goes_on_when_there_is_room_again(void **state UNUSED)
 		n++;
 	assert_in_range(n, 10, 400);
 	for (i = 0; i < 3; i++)
-		cannot_put(st, n, "the store is full: make room");
+		rig_cannot_put(st, n, "the store is full: make room");
 	for (i = 0; i < n; i++)
 		rig_has(st, i, text);
 	rig_has_not(st, n, E_NOTFOUND);
@@ -387,7 +59,7 @@ says_that_there_is_no_room_to_begin(void **state UNUSED)
 {
 	signal(SIGXFSZ, SIG_IGN);
 	set_file_limit(1000);
-	cannot_open(E_STORE, "the store is full: make room");
+	rig_cannot_open(E_STORE, "the store is full: make room");
 	set_file_limit(RLIM_INFINITY);
 	store_close(rig_open());
 }
@@ -426,20 +98,20 @@ try_folder(void)
 	struct store *st;
 
 	chmod(rig_dir, 0500);
-	cannot_open(E_STORE, "its folder must be there, and writable");
+	rig_cannot_open(E_STORE, "its folder must be there, and writable");
 	chmod(rig_dir, 0700);
 	st = rig_open();
 	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
 	store_close(st);
 	/* There, but no place for the log. */
 	chmod(rig_dir, 0500);
-	cannot_open(E_STORE, "the store cannot be written: its folder");
+	rig_cannot_open(E_STORE, "the store cannot be written: its folder");
 	chmod(rig_dir, 0700);
 	/* The database itself. */
 	chmod(rig_db, 0400);
-	cannot_open(E_STORE, "the store cannot be written: its folder");
+	rig_cannot_open(E_STORE, "the store cannot be written: its folder");
 	chmod(rig_db, 0000);
-	cannot_open(E_STORE, "the store cannot be written: its folder");
+	rig_cannot_open(E_STORE, "the store cannot be written: its folder");
 	chmod(rig_db, 0600);
 	st = rig_open();
 	rig_has(st, 1, "alice-token");
@@ -454,7 +126,7 @@ says_what_must_be_writable(void **state UNUSED)
 	as_nobody(try_folder);
 	snprintf(nowhere, sizeof(nowhere), "%s/none/store.db", rig_dir);
 	rig_settings.path = nowhere;
-	cannot_open(E_STORE, "its folder must be there, and writable");
+	rig_cannot_open(E_STORE, "its folder must be there, and writable");
 }
 
 /* --- Others that do not let go -------------------------------------------- */
@@ -494,7 +166,7 @@ waits_for_others_so_long(void **state UNUSED)
 	    " item", NULL, NULL, NULL), SQLITE_OK);
 	/* Who reads need not wait. */
 	rig_has(st, 1, "alice-token");
-	cannot_put(st, 1, "another process keeps the store locked");
+	rig_cannot_put(st, 1, "another process keeps the store locked");
 	for (i = 0; i < ARRAY_LEN(waiters); i++) {
 		waiters[i] = (struct waiter){ .st = st, .n = i };
 		pthread_create(&threads[i], NULL, wait_to_put, &waiters[i]);
@@ -524,7 +196,7 @@ says_who_locks_all(void **state UNUSED)
 	assert_int_equal(sqlite3_exec(other, "PRAGMA locking_mode = EXCLUSIVE;"
 	    " BEGIN EXCLUSIVE; DELETE FROM item; COMMIT", NULL, NULL, NULL),
 	    SQLITE_OK);
-	cannot_open(E_STORE, "another process keeps the store locked");
+	rig_cannot_open(E_STORE, "another process keeps the store locked");
 	sqlite3_close(other);
 	store_close(rig_open());
 }
@@ -535,16 +207,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(sees_rows_that_were_changed),
-		TEST(sees_rows_that_were_renamed),
-		TEST(knows_other_keys),
-		TEST(sees_a_file_that_is_no_database),
-		TEST(leaves_the_databases_of_others_alone),
-		TEST(bears_a_file_that_was_cut),
-		TEST(bears_a_file_that_was_changed),
-		TEST(goes_on_when_the_file_is_replaced),
-		TEST(bears_a_file_that_is_overwritten),
-		TEST(refuses_a_file_that_lets_others_in),
 		TEST(goes_on_when_there_is_room_again),
 		TEST(says_that_there_is_no_room_to_begin),
 		TEST(says_what_must_be_writable),
