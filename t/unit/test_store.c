@@ -170,7 +170,7 @@ holds_so_many_values(void **state UNUSED)
 	st = rig_open();
 	for (i = 0; i < 20; i++)
 		assert_int_equal(rig_put(st, i, "x", i < 5 ? NOW + 10 : 0), 0);
-	assert_int_equal(rig_put(st, 20, "y", 0), E_STORE);
+	rig_cannot_put(st, 20, "the store is full: make room on its disk");
 	rig_has_not(st, 20, E_NOTFOUND);
 	/* What is there may change; what is over gives way. */
 	assert_int_equal(rig_put(st, 19, "z", 0), 0);
