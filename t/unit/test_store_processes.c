@@ -263,7 +263,6 @@ keeps_what_it_said_is_stored(void **state UNUSED)
 		store_close(st);
 		first = last + 2;
 	}
-	assert_true(first > KILLS * 3);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
