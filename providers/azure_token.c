@@ -148,7 +148,8 @@ azure_ask(const struct provider_call *call, const struct azure_request *rq,
 		else
 			call->note(call, "%s answered %d", rq->where,
 			    out->status);
-		if (r == E_CONFIG || (r == E_CONNECT && rq->must_connect) ||
+		if (r == E_CONFIG || r == E_TOOLARGE ||
+		    (r == E_CONNECT && rq->must_connect) ||
 		    (r == 0 && !rq->again(out->status)))
 			break;
 		if (--tries == 0 || !paused(call, pause, out->retry_after))
@@ -256,12 +257,12 @@ static int64_t
 end_of(const struct provider_call *call, const struct http_answer *answer,
     struct json_object *obj)
 {
+	struct json_object *in = jsonx_get(obj, "expires_in");
 	int64_t at = azure_seconds(jsonx_get(obj, "expires_on"));
-	int64_t in = azure_seconds(jsonx_get(obj, "expires_in"));
 
 	if (at != 0)
 		return at * 1000 - answer->skew;
-	return in != 0 ? call->now + in * 1000 : 0;
+	return in != NULL ? call->now + azure_seconds(in) * 1000 : 0;
 }
 
 int

@@ -288,6 +288,8 @@ retries(void **state UNUSED)
 		    { 800, 1600 }, NULL },
 		{ { { .r = E_TLS } }, 1, 3, E_TLS, { 800, 1600 },
 		    "microsoftonline.com: no answer" },
+		{ { { .r = E_TOOLARGE } }, 1, 1, E_TOOLARGE, { 0, 0 },
+		    "no answer" },
 		{ { { .r = E_CONFIG } }, 1, 1, E_CONFIG, { 0, 0 },
 		    "no answer" },
 		{ { { .status = 400, .body = "{\"error\":\"invalid_client\"}" }
