@@ -104,6 +104,20 @@ order(void **state UNUSED)
 }
 
 static void
+half_set(void **state UNUSED)
+{
+	rig_variable("AZURE_TENANT_ID", TENANT);
+	failed(E_CONFIG, "environment: AZURE_CLIENT_ID is not set; workload");
+	rig_variable("AZURE_CLIENT_ID", "app-1");
+	failed(E_CONFIG, "environment: neither AZURE_CLIENT_SECRET nor "
+	    "AZURE_CLIENT_CERTIFICATE_PATH is set; workload identity: "
+	    "AZURE_FEDERATED_TOKEN_FILE is not set; managed");
+	rig_variable("AZURE_USERNAME", "u");
+	rig_variable("AZURE_PASSWORD", SECRET);
+	failed(E_CONFIG, "passwords of users (AZURE_PASSWORD) are not used");
+}
+
+static void
 pins(void **state UNUSED)
 {
 	with_secret();
@@ -660,7 +674,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(order), TEST(pins), TEST(configured_and_failing),
+		TEST(order), TEST(half_set), TEST(pins),
+		TEST(configured_and_failing),
 		TEST(entra_request), TEST(authorities), TEST(tenants),
 		TEST(retries), TEST(bodies), TEST(app_service),
 		TEST(metadata_service), TEST(metadata_retries), TEST(arc),

@@ -25,7 +25,6 @@ use Stagedoor::Util qw(tempdir top write_file);
 # need, not by their names.
 
 my %NOT_YET_SETS = map { $_ => 1 } qw(deny catalog catrel combined);
-my %NOT_YET_PROVIDERS = map { $_ => 1 } qw(azure);
 
 sub out_of_scope {
 	my ($self, $case) = @_;
@@ -36,10 +35,6 @@ sub out_of_scope {
 	return "no set $set" if !$self->{sets}->has_set($set);
 	return "set $set" if $NOT_YET_SETS{$set};
 	return 'user tokens' if $set eq 'auth' && _sends_jwt($case);
-	for my $cluster ($self->_clusters_of($case)) {
-		my $provider = _provider_of($cluster);
-		return "provider $provider" if $NOT_YET_PROVIDERS{$provider};
-	}
 	return undef;
 }
 
@@ -66,31 +61,6 @@ sub _sends_jwt {
 	return scalar grep {
 		lc $_->[0] eq 'authorization' && $_->[1] =~ /^Bearer eyJ/i
 	} Stagedoor::HTTP::header_pairs($case->{request}{headers});
-}
-
-sub _provider_of {
-	my ($cluster) = @_;
-	return $cluster->{authMetadata}{'kubernetes.io/auth-provider'}
-	    // $cluster->{authProvider} // '';
-}
-
-# The clusters that a case asks: by header, by annotation, or all.
-sub _clusters_of {
-	my ($self, $case) = @_;
-	my @all = $self->{sets}->clusters($case->{set});
-	my $entity = $case->{catalogEntity};
-	if ($case->{request}{path} =~ m{^/proxy}i) {
-		my %headers = map { lc $_->[0] => $_->[1] }
-		    Stagedoor::HTTP::header_pairs($case->{request}{headers});
-		my $name = $headers{'backstage-kubernetes-cluster'} // '';
-		return grep { $_->{name} eq $name } @all;
-	}
-	return () if !$entity;	# it did not get that far
-	my $locator = $self->{sets}->service_locator($case->{set});
-	my $name = ($entity->{metadata}{annotations} // {})
-	    ->{'backstage.io/kubernetes-cluster'} // '';
-	return @all if $name eq '' || $locator ne 'singleTenant';
-	return grep { $_->{name} eq $name } @all;
 }
 
 # --- Running ----------------------------------------------------------------
