@@ -2,16 +2,16 @@
 /* Asking for Azure tokens, and reading what comes back. */
 #include "base.h"
 
-#include <ctype.h>
-
 #include "arena.h"
 #include "azure_token.h"
 #include "jsonx.h"
+#include "redact.h"
+#include "rfc3339.h"
 
 #define PAUSE_FIRST 800			/* ms */
 #define PAUSE_LAST 6400
 #define PAUSE_ASKED_MAX 15000		/* longer than that, others wait */
-#define RUN_MAX 64			/* bytes without a blank: a token */
+#define WORDS_READ 2048			/* bytes that are looked at for them */
 #define SECONDS_MAX INT64_C(253402300800)	/* the year 10000 */
 
 const char *
@@ -35,73 +35,13 @@ azure_next(struct err *err, const char *fmt, ...)
 	return AZURE_NEXT;
 }
 
-/* --- Words --------------------------------------------------------------- */
-
-static void
-cut_secret(char *text, const char *secret)
-{
-	size_t len = secret != NULL ? strlen(secret) : 0;
-	char *at;
-
-	if (len == 0)
-		return;
-	while ((at = strstr(text, secret)) != NULL) {
-		*at = '*';
-		memmove(at + 1, at + len, strlen(at + len) + 1);
-	}
-}
-
-/* What a program printed as JSON, perhaps cut off at its end. */
-static void
-cut_value(char *text, const char *key)
-{
-	char *at = text, *end;
-
-	while ((at = strstr(at, key)) != NULL) {
-		at += strlen(key);
-		at += strspn(at, " \t:");
-		if (*at++ != '"')
-			continue;
-		end = at + strcspn(at, "\"");
-		memmove(at, end, strlen(end) + 1);
-	}
-}
-
-static bool
-is_run(char c)
-{
-	return isalnum((unsigned char)c) ||
-	    (c != '\0' && strchr("_-.+=~", c) != NULL);
-}
-
-/* JSON Web Tokens, and whatever else is as long as a token. */
-static void
-cut_tokens(char *text)
-{
-	size_t len;
-
-	for (; *text != '\0'; text++) {
-		for (len = 0; is_run(text[len]); len++)
-			;
-		if (len >= RUN_MAX || (len > 10 && str_starts(text, "eyJ"))) {
-			*text = '*';
-			memmove(text + 1, text + len, strlen(text + len) + 1);
-		} else if (len > 0) {
-			text += len - 1;
-		}
-	}
-}
-
 char *
 azure_words(const struct provider_call *call, const char *text,
     const char *secret)
 {
-	char *out = arena_strdup(call->scratch, text != NULL ? text : ""), *p;
+	char *out = arena_strndup(call->scratch, text != NULL ? text : "",
+	    text != NULL ? strnlen(text, WORDS_READ) : 0), *p;
 
-	cut_secret(out, secret);
-	cut_value(out, "\"accessToken\"");
-	cut_value(out, "\"access_token\"");
-	cut_tokens(out);
 	out[strcspn(out, "\r\n")] = '\0';
 	/* What Entra appends is for Microsoft's support. */
 	if ((p = strstr(out, " Trace ID:")) != NULL)
@@ -109,6 +49,9 @@ azure_words(const struct provider_call *call, const char *text,
 	for (p = out; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = ' ';
+	if (secret != NULL)
+		redact_value(out, secret);
+	redact(out);
 	if (strlen(out) > AZURE_WORDS)
 		out[AZURE_WORDS] = '\0';
 	return out;
@@ -196,38 +139,18 @@ refused(const struct provider_call *call, const struct azure_request *rq,
 	    answer->status, *words != '\0' ? ": " : "", words);
 }
 
-/* "2026-11-24T12:00:00[.ffffff][Z|±hh:mm]" */
-static int64_t
-iso_seconds(const char *text)
-{
-	struct tm tm = { 0 };
-	char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int hours, minutes;
-	char sign;
-	int64_t s;
-
-	if (end == NULL)
-		return 0;
-	s = (int64_t)timegm(&tm);
-	if (*end == '.')
-		end += 1 + strspn(end + 1, "0123456789");
-	if (sscanf(end, "%c%2d:%2d", &sign, &hours, &minutes) == 3)
-		s += (sign == '-' ? 60 : -60) * (hours * 60 + minutes);
-	return s;
-}
-
 int64_t
 azure_seconds(struct json_object *obj)
 {
 	const char *text = json_object_get_string(obj);
-	int64_t s;
+	int64_t s, ms;
 	char *end;
 
 	if (text == NULL)
 		return 0;
 	s = strtoll(text, &end, 10);
 	if (end == text || (*end != '\0' && *end != '.'))
-		s = iso_seconds(text);
+		s = rfc3339_parse(text, &ms) ? ms / 1000 : 0;
 	return s > 0 && s < SECONDS_MAX ? s : 0;
 }
 

@@ -25,8 +25,8 @@ int azure_next(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
  * Somebody else's text for a message of ours: one line, printable, at most
- * AZURE_WORDS bytes, without secret (NULL: none) and without anything that
- * looks like a token. In scratch; NULL gives "".
+ * AZURE_WORDS bytes, without secret (NULL: none) and what else redact.h cuts.
+ * In scratch; NULL gives "".
  */
 char *azure_words(const struct provider_call *call, const char *text,
     const char *secret);
@@ -66,7 +66,7 @@ int azure_keep(const struct provider_call *call, const char *token,
     int64_t expires, struct source_value *out, struct err *err);
 
 struct json_object;
-/* Seconds since 1970, as number, digits or ISO 8601; 0: it is none. */
+/* Seconds since 1970, as number, digits or RFC 3339; 0: it is none. */
 int64_t azure_seconds(struct json_object *obj);
 
 #endif

@@ -161,7 +161,7 @@ configured_and_failing(void **state UNUSED)
 	    "{\"accessToken\":\"tok-az\",\"expires_on\":1741970000}" };
 	failed(E_DENIED, "cannot get an Azure token (environment): "
 	    "https://login.microsoftonline.com answered 401: AADSTS7000215: "
-	    "Invalid client secret * provided.");
+	    "Invalid client secret *** provided.");
 	assert_null(strstr(rig.err.text, "Trace"));
 	assert_int_equal(rig.nasked, 1);
 	rig_variable("AZURE_CLIENT_SECRET", "");
@@ -405,7 +405,7 @@ app_service(void **state UNUSED)
 	says(rig.asked[0].line, AZURE_AKS "&client_id=a%26b");
 	answers(&ill, 1);
 	failed(E_BUSY, "(managed identity): http://127.0.0.1:1/msi/token "
-	    "answered 500: header * is wrong");
+	    "answered 500: header *** is wrong");
 	assert_int_equal(rig.nasked, 3);
 	assert_int_equal(rig.runs, 0);
 	rig_variable("IDENTITY_HEADER", "a\r\nb");
@@ -569,11 +569,11 @@ cli_fails(void **state UNUSED)
 		{ { .status = 1, .errors = "AADSTS70043: expired. Please run: "
 		    "az login" }, E_PROTOCOL, "az ended with 1: AADSTS70043" },
 		{ { .status = 2, .errors = "x {\"accessToken\": \"tok-az\", "
-		    "y" }, E_PROTOCOL, "x {\"accessToken\": \"\", y" },
+		    "y" }, E_PROTOCOL, "x {\"accessToken\": \"***\", y" },
 		{ { .status = 2, .errors = "x \"accessToken\": \"tok-az" },
 		    E_PROTOCOL, "az ended with 2" },
-		{ { .status = 1, .errors = "eyJtok-az.tok-az.tok-az bad" },
-		    E_PROTOCOL, "az ended with 1: * bad" },
+		{ { .status = 1, .errors = "eyJ0b2stYXoiOiJ0b2stYXoi.x bad" },
+		    E_PROTOCOL, "az ended with 1: ***.x bad" },
 		{ { .status = 1 }, E_PROTOCOL, "az ended with 1" },
 		{ { .output = "tok-az" }, E_PROTOCOL, "there is no token" },
 		{ { .output = NULL }, E_PROTOCOL, "there is no token" },
