@@ -111,6 +111,7 @@ $pool->stop;
 	    . " \"expiresOn\": \"$end\"}'");
 	$pool = azure_pool({ PATH => $old, TZ => 'EST5EDT' });
 	is token_at($pool), 'tok-az', 'the form of az 2.45';
+	like slurp("$old/env"), qr/^TZ=EST5EDT$/m, 'which has our zone';
 	$pool->stop;
 	$pool = azure_pool({ PATH => $old, TZ => 'UTC' });
 	like token_at($pool), qr/^500 .*az: its token has expired already/,
