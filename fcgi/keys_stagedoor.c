@@ -205,6 +205,8 @@ static const struct key cloud_keys[] = {
 	{ "googleApi", KEY_STRING, .check = check_url,
 	  FIELD(cloud.google_api),
 	  .text = "in place of container.googleapis.com" },
+	{ "azureCredential", KEY_STRING, FIELD(cloud.azure_credential),
+	  .text = "the only source of Azure tokens: prod, dev or a name" },
 	{ "entraHost", KEY_STRING, FIELD(cloud.entra_host),
 	  .text = "in place of login.microsoftonline.com" },
 	{ "stsEndpoint", KEY_STRING, .check = check_url,

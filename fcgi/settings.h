@@ -66,6 +66,7 @@ struct aws_settings {
 struct cloud_settings {	/* stagedoor.cloud; NULL: not overridden */
 	const char *google_api;		/* URL */
 	const char *entra_host;		/* URL or host */
+	const char *azure_credential;	/* in AZURE_TOKEN_CREDENTIALS' words */
 	const char *sts_endpoint;	/* URL */
 };
 

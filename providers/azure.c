@@ -27,7 +27,8 @@ obtain(const void *memory, const struct provider_call *call,
 {
 	const struct state *state = memory;
 	const struct azure_search search = {
-		.entra_host = state->settings->cloud.entra_host };
+		.entra_host = state->settings->cloud.entra_host,
+		.pin = state->settings->cloud.azure_credential };
 	const struct source source = {
 		.kind = "azure token",
 		.inputs = azure_sources_inputs(call, &search),

@@ -240,9 +240,10 @@ picked(const char *pin)
 }
 
 static const char *
-pin_of(const struct provider_call *call)
+pin_of(const struct provider_call *call, const struct azure_search *search)
 {
-	const char *value = azure_variable(call, "AZURE_TOKEN_CREDENTIALS");
+	const char *value = search->pin ? search->pin :
+	    azure_variable(call, "AZURE_TOKEN_CREDENTIALS");
 	char *pin;
 	size_t len;
 
@@ -295,18 +296,20 @@ azure_sources_make(const struct provider_call *call, const void *ctx,
     struct source_value *out, struct err *err)
 {
 	const struct azure_search *search = ctx;
-	const char *pin = pin_of(call);
+	const char *pin = pin_of(call, search);
+	const char *where = search->pin ? "stagedoor.cloud.azureCredential" :
+	    "AZURE_TOKEN_CREDENTIALS";
 	unsigned all = picked(pin);
 	struct search s = { .call = call, .entra_host = search->entra_host,
 	    .only = all != 0 && (all & (all - 1)) == 0 };
 
 	if (pin != NULL)
-		call->note(call, "AZURE_TOKEN_CREDENTIALS is '%s'",
+		call->note(call, "%s is '%s'", where,
 		    azure_words(call, pin, NULL));
 	if (all == 0)
-		return err_set(err, E_CONFIG, "AZURE_TOKEN_CREDENTIALS is "
-		    "'%s': it must be prod, dev or a name such as "
-		    "ManagedIdentityCredential or AzureCliCredential",
+		return err_set(err, E_CONFIG, "%s is '%s': it must be prod, "
+		    "dev or a name such as ManagedIdentityCredential or "
+		    "AzureCliCredential", where,
 		    azure_words(call, pin, NULL));
 	return from_chain(&s, all, out, err);
 }
@@ -326,13 +329,14 @@ azure_sources_inputs(const struct provider_call *call,
 	const char *const *const lists[] = { own_variables,
 	    azure_managed_variables, azure_cli_variables };
 	const char **out, *value;
-	size_t i, k, n = 0, total = 2;
+	size_t i, k, n = 0, total = 3;
 
 	for (i = 0; i < ARRAY_LEN(lists); i++)
 		for (k = 0; lists[i][k] != NULL; k++)
 			total++;
 	out = arena_alloc(call->scratch, total * sizeof(*out));
 	out[n++] = search->entra_host != NULL ? search->entra_host : "";
+	out[n++] = search->pin != NULL ? search->pin : "";
 	for (i = 0; i < ARRAY_LEN(lists); i++)
 		for (k = 0; lists[i][k] != NULL; k++) {
 			value = azure_variable(call, lists[i][k]);

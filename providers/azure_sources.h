@@ -24,6 +24,9 @@ struct azure_search {
 	const char *entra_host;		/* settings' stagedoor.cloud.entraHost,
 					   which beats AZURE_AUTHORITY_HOST;
 					   NULL: not set */
+	const char *pin;		/* stagedoor.cloud.azureCredential,
+					   which beats
+					   AZURE_TOKEN_CREDENTIALS; or NULL */
 };
 
 /*

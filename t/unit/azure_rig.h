@@ -36,7 +36,7 @@ static struct {
 	size_t nvariables, nfiles;
 	struct cluster cluster;
 	struct arena *arena;
-	const char *entra_host;
+	const char *entra_host, *pin;
 
 	/* Endpoints: answers in turn, the last one for ever. */
 	const struct rig_answer *answers;
@@ -208,7 +208,8 @@ rig_drop(void)
 static inline void
 rig_get(void)
 {
-	const struct azure_search search = { .entra_host = rig.entra_host };
+	const struct azure_search search = { .entra_host = rig.entra_host,
+		.pin = rig.pin };
 	struct provider_call call = rig_call();
 
 	rig_drop();

@@ -141,6 +141,12 @@ pins(void **state UNUSED)
 	failed(E_CONFIG, "PowerShell: not a source for a server");
 	rig_variable("AZURE_TOKEN_CREDENTIALS", "prod,dev");
 	failed(E_CONFIG, "AZURE_TOKEN_CREDENTIALS is 'prod,dev'");
+	/* The settings beat the variable. */
+	rig.pin = "dev";
+	got("tok-az");
+	rig.pin = "production";
+	failed(E_CONFIG, "stagedoor.cloud.azureCredential is 'production'");
+	rig.pin = NULL;
 	rig_variable("AZURE_TOKEN_CREDENTIALS", "");
 	got("tok-1");
 	says(rig.asked[0].body, "client_secret");
@@ -662,6 +668,10 @@ inputs(void **state UNUSED)
 		assert_string_not_equal(before, after);
 		before = after;
 	}
+	search.pin = "dev";
+	assert_string_not_equal(before, rig_joined(azure_sources_inputs(&call,
+	    &search), "\n"));
+	search.pin = NULL;
 	search.entra_host = "h";
 	assert_string_not_equal(before, rig_joined(azure_sources_inputs(&call,
 	    &search), "\n"));
