@@ -4,6 +4,7 @@
 # controllers: pods stay Pending, deployments make no pods.
 #
 #	my $cluster = Stagedoor::Cluster->start;	# or the test is skipped
+#	    # webhook => FILE: a kubeconfig of who knows about tokens
 #	$cluster->fill;				# see t/cluster/demo.yaml
 #	my $token = $cluster->token('reader');
 #	$cluster->url; $cluster->ca_file; $cluster->kubectl(qw(get pods));
@@ -29,10 +30,10 @@ my $ready_seconds = 90;		# three are enough on a machine that is idle
 my $count = 0;
 
 sub start {
-	my ($class) = @_;
+	my ($class, %opt) = @_;
 	my $self = bless {
-		bin => _programs(), dir => tempdir() . '/cluster-' . ++$count,
-		applied => 0,
+		%opt, bin => programs(), applied => 0,
+		dir => tempdir() . '/cluster-' . ++$count,
 	}, $class;
 	mkdir $self->{dir} or die "$self->{dir}: $!";
 	$self->_make_certificates;
@@ -47,7 +48,7 @@ sub start {
 }
 
 # The folder of the programs; builds them if this is the first time.
-sub _programs {
+sub programs {
 	program($_) for qw(openssl sha256sum flock);
 	have_program('go')
 	    or skip_or_fail('no Go to build kube-apiserver with');
@@ -110,7 +111,10 @@ kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata}]
 END
+	my @webhook = map { "--authentication-token-webhook-config-file=$_" }
+	    grep { defined } $self->{webhook};
 	$self->_spawn('kube-apiserver', "--etcd-servers=$self->{etcd}",
+		@webhook,
 		'--bind-address=127.0.0.1', "--secure-port=$self->{port}",
 		'--advertise-address=127.0.0.1',
 		'--endpoint-reconciler-type=none',

@@ -42,14 +42,17 @@ sub make_ca {
 }
 
 # make_cert(DIR, NAME, CA, subject => '/CN=x', client => 1): signed by CA of
-# the same folder; a server's is for 127.0.0.1 and localhost.
+# the same folder; a server's is for 127.0.0.1 and localhost, and for the
+# names => [...].
 sub make_cert {
 	my ($dir, $name, $ca, %opt) = @_;
 	my $ext = "$dir/$name.ext";
+	my $names = join ',', 'IP:127.0.0.1',
+	    map { "DNS:$_" } 'localhost', @{$opt{names} // []};
 	open my $fh, '>', $ext or die "$ext: $!";
 	print $fh "basicConstraints=CA:FALSE\n", $opt{client}
 	    ? "extendedKeyUsage=clientAuth\n"
-	    : "subjectAltName=IP:127.0.0.1,DNS:localhost\n";
+	    : "subjectAltName=$names\n";
 	close $fh or die "$ext: $!";
 	_openssl('req', @EC, '-keyout', "$dir/$name.key",
 	    '-out', "$dir/$name.csr",
