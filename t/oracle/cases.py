@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One JSON value a line comes in, one goes out: what a library makes of it.
+
+Each file beside this one has a table of functions, called by the case's "op".
+"""
+
+import datetime
+import json
+import sys
+
+
+def moment(case):
+    """The case's clock."""
+    return datetime.datetime.fromtimestamp(case["now"], datetime.timezone.utc)
+
+
+def run(table):
+    for line in sys.stdin:
+        case = json.loads(line)
+        try:
+            result = table[case["op"]](case)
+        except Exception as why:  # the test shows it beside our result
+            result = {"error": f"{type(why).__name__}: {why}"}
+        print(json.dumps(result), flush=True)
