@@ -14,6 +14,18 @@ def moment(case):
     return datetime.datetime.fromtimestamp(case["now"], datetime.timezone.utc)
 
 
+def jwt_read(case):
+    """Header and claims of a token, if that certificate's key signed it."""
+    import cryptography.x509
+    import jwt
+
+    certificate = cryptography.x509.load_pem_x509_certificate(
+        case["certificate"].encode())
+    read = jwt.api_jws.decode_complete(
+        case["token"], certificate.public_key(), [case["algorithm"]])
+    return {"header": read["header"], "claims": json.loads(read["payload"])}
+
+
 def run(table):
     for line in sys.stdin:
         case = json.loads(line)

@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "aws_token.h"
+#include "azure_assertion.h"
 #include "err.h"
 #include "jsonx.h"
 #include "sigv4.h"
@@ -107,12 +108,40 @@ sts_call(struct json_object *in, struct strbuf *out)
 	aws_credentials_release(&keys);
 }
 
+/* --- Azure ---------------------------------------------------------------- */
+
+static void
+azure(struct json_object *in, struct strbuf *out)
+{
+	struct secret pem = SECRET_INIT;
+	struct err err = ERR_INIT;
+	const struct azure_assertion a = {
+		.pem = &pem,
+		.passphrase = jsonx_str(in, "passphrase"),
+		.chain = jsonx_truthy(jsonx_get(in, "chain")),
+		.algorithm = strcmp(need(in, "algorithm"), "RS256") == 0 ?
+		    JWT_RS256 : JWT_PS256,
+		.client_id = need(in, "clientId"),
+		.token_url = need(in, "tokenUrl"),
+		.now = now_of(in),
+	};
+	char *token;
+
+	set(&pem, need(in, "pem"));
+	if (azure_assertion(arena, &a, &token, &err) == 0)
+		jsonx_add_pair(out, "token", token);
+	else
+		jsonx_add_pair(out, "error", err.text);
+	secret_release(&pem);
+}
+
 /* --- Lines ---------------------------------------------------------------- */
 
 static const struct {
 	const char *op;
 	void (*run)(struct json_object *in, struct strbuf *out);
 } ops[] = {
+	{ "azure_assertion", azure },
 	{ "eks_token", eks_token },
 	{ "sts_call", sts_call },
 };
