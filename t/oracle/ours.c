@@ -9,8 +9,7 @@
 #include "arena.h"
 #include "aws_token.h"
 #include "azure_assertion.h"
-#include "err.h"
-#include "jsonx.h"
+#include "google_private.h"
 #include "sigv4.h"
 #include "strbuf.h"
 
@@ -135,6 +134,63 @@ azure(struct json_object *in, struct strbuf *out)
 	secret_release(&pem);
 }
 
+/* --- Google --------------------------------------------------------------- */
+
+static void
+google(struct json_object *in, struct strbuf *out)
+{
+	struct secret key = SECRET_INIT;
+	struct err err = ERR_INIT;
+	const struct google_assertion a = {
+		.email = need(in, "email"),
+		.key_id = need(in, "keyId"),
+		.scopes = need(in, "scopes"),
+		.subject = jsonx_str(in, "subject"),
+		.key = &key,
+		.now = now_of(in),
+	};
+	char *token;
+
+	set(&key, need(in, "key"));
+	token = google_assertion(arena, &a, &err);
+	if (token != NULL)
+		jsonx_add_pair(out, "token", token);
+	else
+		jsonx_add_pair(out, "error", err.text);
+	secret_release(&key);
+}
+
+static struct json_object *environment;
+
+static const char *
+environment_get(const char *name)
+{
+	return jsonx_str(environment, name);
+}
+
+static void
+no_note(const struct provider_call *call UNUSED, const char *fmt UNUSED, ...)
+{
+}
+
+static void
+google_aws(struct json_object *in, struct strbuf *out)
+{
+	const struct provider_call call = { .scratch = arena,
+	    .getenv = environment_get, .note = no_note };
+	struct google_work work = { .call = &call, .clock = now_of(in) };
+	struct err err = ERR_INIT;
+	const char *subject;
+
+	environment = jsonx_get(in, "environment");
+	subject = google_aws_subject(&work, jsonx_get(in, "source"),
+	    need(in, "audience"), &err);
+	if (subject != NULL)
+		jsonx_add_pair(out, "subject", subject);
+	else
+		jsonx_add_pair(out, "error", err.text);
+}
+
 /* --- Lines ---------------------------------------------------------------- */
 
 static const struct {
@@ -143,6 +199,8 @@ static const struct {
 } ops[] = {
 	{ "azure_assertion", azure },
 	{ "eks_token", eks_token },
+	{ "google_assertion", google },
+	{ "google_aws_subject", google_aws },
 	{ "sts_call", sts_call },
 };
 
