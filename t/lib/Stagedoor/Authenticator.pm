@@ -56,8 +56,8 @@ sub _environment {
 	my %none = map { $_ => undef } grep { /^AWS_|_proxy$/i } keys %ENV;
 	return { %none, HOME => $self->{dir}, AWS_REGION => 'us-east-1',
 	    AWS_EC2_METADATA_DISABLED => 'true',
-	    HTTPS_PROXY => $self->{sts}->proxy,
-	    SSL_CERT_FILE => $self->{sts}->ca_file,
+	    HTTPS_PROXY => $self->{sts}->proxy->url,
+	    SSL_CERT_FILE => $self->{sts}->proxy->ca_file,
 	    SSL_CERT_DIR => '/nonexistent' };
 }
 

@@ -1,104 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-# STS for who can be told no other address: behind a CONNECT proxy, under the
-# names of the real hosts, with certificates of a test's own CA. It answers
-# GetCallerIdentity and nothing else, and only to who signed for it rightly.
+# STS for who can be told no other address: behind a proxy, under the names of
+# the real hosts. It answers GetCallerIdentity and nothing else, and only to
+# who signed for it rightly.
 #
 #	my $sts = Stagedoor::Fake::STS->start(identities => {
 #	    AKIA... => { secret => '...', session_token => '...' or undef,
 #		arn => '...', user_id => '...' } },
 #	    hosts => ['sts.eu-west-1.amazonaws.com'...]);
-#	$sts->proxy; $sts->ca_file;
+#	$sts->proxy;		# a Stagedoor::Fake::Proxy
 package Stagedoor::Fake::STS;
 
 use strict;
 use warnings;
 
-use IO::Socket::INET;
-use Stagedoor::Fake::Conn;
-use Stagedoor::Fake::Loop;
+use Stagedoor::Fake;
+use Stagedoor::Fake::Proxy;
 use Stagedoor::JSON qw(encode_json);
-use Stagedoor::Process;
 use Stagedoor::SigV4 qw(pairs_of signature);
-use Stagedoor::TLS qw(make_ca make_cert tls_front);
-use Stagedoor::Util qw(free_port);
 use Time::Local qw(timegm);
 
 use constant LIFE => 15 * 60;
 
-my $count = 0;
-
 sub start {
 	my ($class, %opt) = @_;
-	my $name = 'sts-' . ++$count;
-	my $self = bless { %opt, name => $name,
-	    dir => Stagedoor::Process::dir() . "/$name",
-	    tls_port => free_port() }, $class;
-	mkdir $self->{dir} or die "$self->{dir}: $!";
-	make_ca($self->{dir}, 'ca');
-	make_cert($self->{dir}, 'sts', 'ca', names => $opt{hosts});
-	$self->_start_servers;
-	tls_front(listen => $self->{tls_port}, to => $self->{port},
-	    map { $_ => "$self->{dir}/sts." . ($_ eq 'cert' ? 'crt' : 'key') }
-	    qw(cert key));
+	my $self = bless { %opt }, $class;
+	my $fake = Stagedoor::Fake->start(clusters => [{ name => 'sts',
+	    handler => sub { $self->_handle(@_) } }]);
+	$self->{proxy} = Stagedoor::Fake::Proxy->start(
+	    map { $_ => $fake->port('sts') } @{$opt{hosts}});
 	return $self;
 }
 
-sub proxy { return "http://127.0.0.1:$_[0]{proxy_port}" }
-sub ca_file { return "$_[0]{dir}/ca.crt" }
+sub proxy { return $_[0]{proxy} }
 
-sub _start_servers {
-	my ($self) = @_;
-	my %socket = map { $_ => IO::Socket::INET->new(
-		LocalAddr => '127.0.0.1', Listen => 64) } qw(port proxy_port);
-	$self->{$_} = $socket{$_}->sockport for keys %socket;
-	my $log = "$self->{dir}/log";
-	my $pid = fork() // die "fork: $!";
-	$self->_serve(\%socket, $log) if $pid == 0;
-	Stagedoor::Process->adopt(name => $self->{name}, pid => $pid,
-	    log => $log);
-}
-
-sub _serve {
-	my ($self, $sockets, $log) = @_;
-	$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP CHLD __DIE__);
-	open STDERR, '>>', $log;
-	my $loop = $self->{loop} = Stagedoor::Fake::Loop->new;
-	for my $socket (values %$sockets) {
-		$loop->watch($socket, Stagedoor::Fake::STS::Listener->new(
-		    $socket, $self), read => 1);
-	}
-	$loop->run;
-}
-
-sub handle {
+sub _handle {
 	my ($self, $request, $conn) = @_;
-	return $self->_connect($request, $conn)
-	    if $request->{method} eq 'CONNECT';
 	my ($status, $answer) = $self->_answer($request);
 	$conn->reply($status, ['Content-Type' => 'application/json'],
 	    encode_json($answer));
+	return 1;
 }
-
-# --- The proxy --------------------------------------------------------------
-
-sub _connect {
-	my ($self, $request, $conn) = @_;
-	my ($host) = $request->{target} =~ /^([^:]+):443$/;
-	return $conn->reply(403, [], 'not a host of STS')
-	    if !grep { $_ eq ($host // '') } @{$self->{hosts}};
-	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-	    PeerPort => $self->{tls_port}) or return $conn->reset;
-	my $far = Stagedoor::Fake::STS::Far->new($self->{loop}, $socket, $conn);
-	$conn->raw_write("HTTP/1.1 200 Connection established\r\n\r\n");
-	$conn->tunnel(sub {
-		my ($near) = @_;
-		$far->send($near->{in});
-		$near->{in} = '';
-	});
-	$conn->on_close(sub { $far->close });
-}
-
-# --- STS --------------------------------------------------------------------
 
 sub _refusal {
 	my ($code, $message) = @_;
@@ -160,56 +101,6 @@ sub _is_signed {
 	    method => 'GET', query => $unsigned, names => $names,
 	    headers => $request->{headers}, scope => $scope,
 	    date => $query->{'X-Amz-Date'});
-}
-
-# --- Sockets ----------------------------------------------------------------
-
-package Stagedoor::Fake::STS::Listener;
-
-my $connections = 0;
-
-sub new {
-	my ($class, $socket, $server) = @_;
-	return bless { socket => $socket, server => $server }, $class;
-}
-
-sub readable {
-	my ($self) = @_;
-	my $socket = $self->{socket}->accept or return;
-	Stagedoor::Fake::Conn->new($self->{server}{loop}, $socket,
-	    $self->{server}, ++$connections);
-}
-
-# The far end of a tunnel: what comes from there goes to the near one.
-package Stagedoor::Fake::STS::Far;
-
-sub new {
-	my ($class, $loop, $socket, $near) = @_;
-	my $self = bless { loop => $loop, socket => $socket, near => $near },
-	    $class;
-	$loop->watch($socket, $self, read => 1);
-	return $self;
-}
-
-# So little that it always fits.
-sub send {
-	my ($self, $bytes) = @_;
-	syswrite $self->{socket}, $bytes if $self->{socket};
-}
-
-sub readable {
-	my ($self) = @_;
-	return if !$self->{socket};
-	return $self->close if !sysread $self->{socket}, my $bytes, 65536;
-	$self->{near}->raw_write($bytes);
-}
-
-sub close {
-	my ($self) = @_;
-	my $socket = delete $self->{socket} or return;
-	$self->{loop}->watch($socket, $self);
-	close $socket;
-	(delete $self->{near})->close;
 }
 
 1;
