@@ -27,6 +27,8 @@ our %ENDPOINTS = (
 			    \&_entra],
 			[GET => qr{^/([A-Za-z0-9.-]+)/v2\.0/\.well-known/
 			    openid-configuration$}x, \&_discovery],
+			[GET => qr{^/common/discovery/instance$},
+			    \&_instances],
 		],
 		error => sub { _entra_error($_[0], $_[1],
 		    $_[2] // 'temporarily_unavailable', 90033,
@@ -168,6 +170,18 @@ sub _discovery {
 		authorization_endpoint => "$base/oauth2/v2.0/authorize",
 		token_endpoint => "$base/oauth2/v2.0/token",
 		jwks_uri => "$base/discovery/v2.0/keys",
+	});
+}
+
+# Which names the cloud's Entra has.
+sub _instances {
+	my ($cloud, $request) = @_;
+	my $host = $request->{headers}{host};
+	return Stagedoor::Fake::CloudServer::json(200, {
+		'api-version' => '1.1', tenant_discovery_endpoint =>
+		"https://$host/common/v2.0/.well-known/openid-configuration",
+		metadata => [{ preferred_network => $host,
+		    preferred_cache => $host, aliases => [$host] }],
 	});
 }
 
