@@ -9,7 +9,7 @@ use Stagedoor::Fake::Proxy;
 
 # It is of a size that nobody is made to install.
 my $az = have_program('az');
-plan(skip_all => 'no az here') if !defined $az;
+skip_or_fail('no az here') if !defined $az;
 
 my $TENANT = '11111111-2222-4333-8444-555555555555';
 my $CLIENT = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee';
