@@ -9,6 +9,7 @@
 #include "aws_origin.h"
 #include "aws_text.h"
 #include "aws_value.h"
+#include "redact.h"
 
 #define WORDS_MAX 64
 #define TIMEOUT 30.0	/* s: it may ask a directory that is far away */
@@ -112,12 +113,13 @@ split(const struct provider_call *call, const char *command)
 
 static int
 read_output(const struct provider_call *call, const struct aws_origin *o,
-    const struct process_result *result, struct source_value *out,
+    struct process_result *result, struct source_value *out,
     struct err *err)
 {
 	struct err why = ERR_INIT;
 	int r;
 
+	redact(result->errors);
 	if (result->status != 0)
 		return err_set(err, E_SYSTEM, "the credential_process of the "
 		    "AWS profile '%s' ended with exit code %d%s%s",

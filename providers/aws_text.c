@@ -4,29 +4,11 @@
 
 #include "arena.h"
 #include "aws_text.h"
+#include "redact.h"
 #include "strbuf.h"
 
 #define SAID_READ 4096	/* of a text; the rest is not looked at */
 #define WORD_MAX 64	/* a role's name is no longer */
-#define SECRET_LEAST 8	/* shorter ones would blank common words */
-
-static void
-blank_secrets(char *text, const struct secret *const *secrets, size_t n)
-{
-	size_t i, len;
-	char *at;
-
-	for (i = 0; i < n; i++) {
-		if (secrets[i]->len < SECRET_LEAST)
-			continue;
-		len = strlen(secrets[i]->ptr);
-		while (len >= SECRET_LEAST &&
-		    (at = strstr(text, secrets[i]->ptr)) != NULL) {
-			memset(at, '\1', len);
-			memcpy(at, "***", 3);
-		}
-	}
-}
 
 static bool
 is_of_word(char c)
@@ -57,9 +39,12 @@ aws_said(struct arena *arena, const char *text,
 	char *copy = arena_strndup(arena, text, strnlen(text, SAID_READ));
 	struct strbuf sb = STRBUF_INIT(SAID_READ + 1);
 	const char *said;
+	size_t i;
 	char *p;
 
-	blank_secrets(copy, secrets, n);
+	for (i = 0; i < n; i++)
+		if (secrets[i]->len > 0)
+			redact_value(copy, secrets[i]->ptr);
 	for (p = copy; *p != '\0'; ) {
 		if (is_of_word(*p)) {
 			p += add_word(&sb, p);
@@ -67,8 +52,7 @@ aws_said(struct arena *arena, const char *text,
 		}
 		if (*p > ' ' && *p < 0x7f)
 			strbuf_addch(&sb, *p);
-		else if (*p != '\1' && sb.len > 0 &&
-		    sb.buf[sb.len - 1] != ' ')
+		else if (sb.len > 0 && sb.buf[sb.len - 1] != ' ')
 			strbuf_addch(&sb, ' ');
 		p++;
 	}
