@@ -31,12 +31,13 @@ $fake->add_entity({ apiVersion => 'v1', kind => 'Component',
 
 # --- Asking -----------------------------------------------------------------
 
-# A pool: aws => settings, env => variables, endpoints of the cloud that it
-# is led to, cluster => keys of the cluster.
+# A pool: aws and stagedoor => settings, env => variables, endpoints of the
+# cloud that it is led to, cluster => keys of the cluster.
 sub pool_with {
 	my (%of) = @_;
 	my %cluster = %{$of{cluster} || {}};
-	my $settings = settings(fake => $fake, clusters => [
+	my $settings = settings(fake => $fake,
+	    stagedoor => $of{stagedoor} // {}, clusters => [
 		{ name => 'eks', authProvider => 'aws', %cluster },
 		{ name => 'two', authProvider => 'aws', %cluster },
 		{ name => 'other' } ]);
@@ -151,6 +152,10 @@ END
 		roleName => 'backstage', externalId => 'x' }] },
 	    cluster => { assumeRole => $K8S, externalId => 'y' } },
 	    ['sts', 'sts'], qr{^$assumed/k8s/aws-sdk-js-\d+$}],
+	['a role by https, at the settings\' address', { %{$MORE{role}},
+	    stagedoor => { caFile => $cloud->ca_file,
+		cloud => { stsEndpoint => $cloud->https_url } } },
+	    ['sts'], qr{^$assumed/k8s/aws-sdk-js-\d+$}],
 	['the defaults\' role, the cluster\'s on top', { aws => { %MAIN,
 	    accountDefaults => { roleName => 'backstage' } },
 	    cluster => { assumeRole => $K8S } },
@@ -173,9 +178,7 @@ for my $case (@CASES) {
 	like arn_of($pool), ref $arn ? $arn : qr/^\Q$arn\E$/, "$what opens";
 	is_deeply [map { $_->{endpoint} } asked()], $endpoints,
 	    'after these requests';
-	my $first = bearer('eks');
-	ask($pool, 'eks');
-	is bearer('eks'), $first, 'the same token again';
+	is ask($pool, 'eks')->{status}, 200, 'again';
 	is ask($pool, 'two')->{status}, 200, 'and another cluster';
 	is scalar(asked()), scalar @$endpoints, 'with the same credentials';
 	no_secrets($pool, $what);
@@ -283,6 +286,19 @@ sub fault {
 	    asked()],
 	    ['old-token', 'web-identity-token'], 'was read anew';
 	$cloud->behave(sts => 'ok');
+	$pool->stop;
+}
+
+# --- Tokens -----------------------------------------------------------------
+
+# One made a second later would have another date.
+{
+	my $pool = pool_with(%{$MORE{role}});
+	arn_of($pool);
+	my $first = bearer('eks');
+	sleep 1.2;
+	is ask($pool, 'eks')->{status}, 200, 'asked again a second later';
+	ok bearer('eks') eq $first, 'with the same token';
 	$pool->stop;
 }
 

@@ -102,6 +102,11 @@ containers(void **state UNUSED)
 	assert_int_equal(rig.nasked, 0);
 	rig_variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@evil.test/");
 	fails(E_CONFIG, "RELATIVE_URI");
+	rig_variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "");
+	rig_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	    "http://192.0.2.1/creds");
+	fails(E_CONFIG, "FULL_URI");
+	assert_int_equal(rig.nasked, 0);
 }
 
 static void
@@ -395,8 +400,7 @@ program_trouble(void **state UNUSED)
 	program.r = 0;
 	program.status = 3;
 	program.output = "";
-	program.errors = "sign in again AKIAFAKE/wJalrXUtnFEMIK7MDENGbPxRfiCY"
-	    "EXAMPLEKEYwJalrXUtnFEMIK7MDENG";
+	program.errors = "sign in again wJalrXUtnFEMIK7MDENGbPxRfiCY";
 	process_fails(E_SYSTEM, "exit code 3: sign in again ***");
 	program.status = 0;
 	process_fails(E_PROTOCOL, "no JSON");

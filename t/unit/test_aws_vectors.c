@@ -475,7 +475,7 @@ chain_case(struct json_object *in, struct json_object *expected)
 {
 	struct json_object *requests = jsonx_get(expected, "requests");
 	struct provider_call call = rig_call();
-	size_t i, n = json_object_array_length(requests);
+	size_t i, k, n = json_object_array_length(requests);
 	bool ok;
 
 	call.run = run_it;
@@ -485,19 +485,18 @@ chain_case(struct json_object *in, struct json_object *expected)
 	rig_get_with(&call);
 	clear_out(in);
 	ok = same_result(jsonx_get(expected, "result"));
-	/* Where nobody answers, how often we ask is our own affair. */
-	for (i = 0; i < rig.nasked && !str_starts(rig.asked[i].url, CLOUD); )
-		i++;
-	if (i == rig.nasked && i > 0)
-		return ok && n == 0;
-	if (n != rig.nasked) {
-		print_error("%zu requests in place of %zu\n", rig.nasked, n);
-		return false;
+	/* The cloud knows nothing of what is asked of closed addresses. */
+	for (i = k = 0; i < rig.nasked; i++) {
+		if (!str_starts(rig.asked[i].url, CLOUD))
+			continue;
+		ok &= k < n && same_request(json_object_array_get_idx(requests,
+		    k), &rig.asked[i]);
+		k++;
 	}
-	for (i = 0; i < n; i++)
-		ok &= same_request(json_object_array_get_idx(requests, i),
-		    &rig.asked[i]);
-	return ok;
+	if (k == n)
+		return ok;
+	print_error("%zu requests in place of %zu\n", k, n);
+	return false;
 }
 
 static void
