@@ -6,6 +6,7 @@
  */
 #include "base.h"
 
+#include "../providers/plugin.h"
 #include "../providers/provider.h"
 #include "arena.h"
 #include "base64.h"
@@ -107,6 +108,8 @@ prepare(struct cluster *c, const struct settings *s, struct transport *t,
 
 	c->provider = provider_find(c->auth_provider);
 	if (c->provider == NULL)
+		c->provider = plugins_find(s->plugins, c->auth_provider);
+	if (c->provider == NULL)
 		return err_set(err, E_CONFIG, "authProvider '%s' is unknown",
 		    c->auth_provider);
 	if ((c->base_path = url_base_path(arena, c->url)) == NULL) {
@@ -153,7 +156,9 @@ cluster_presented(const struct cluster *c)
 {
 	if (c->present_as != NULL)
 		return c->present_as;
-	if (strcmp(c->auth_provider, "exec") == 0 ||
+	/* What pages do not know they cannot show. */
+	if (provider_find(c->auth_provider) == NULL ||
+	    strcmp(c->auth_provider, "exec") == 0 ||
 	    strcmp(c->auth_provider, "x509") == 0 || c->sign_in_stagedoor)
 		return "serviceAccount";
 	return c->auth_provider;

@@ -195,8 +195,10 @@ static const struct key metrics_keys[] = {
 };
 
 static const struct key provider_keys[] = {
-	{ "name", KEY_STRING, KEY_REQUIRED, .text = "the authProvider" },
-	{ "path", KEY_PATH, KEY_REQUIRED, .text = "the shared object" },
+	{ "name", KEY_STRING, KEY_REQUIRED, INTO(custom_provider, name),
+	  .text = "the authProvider" },
+	{ "path", KEY_PATH, KEY_REQUIRED, INTO(custom_provider, path),
+	  .text = "the shared object" },
 	{ "settings", KEY_ANY, .text = "passed on to it" },
 	{ .name = NULL }
 };
@@ -255,7 +257,7 @@ const struct key keys_stagedoor[] = {
 	{ "log", KEY_OBJECT, .keys = log_keys, .text = "the program's log" },
 	{ "metrics", KEY_OBJECT, KEY_LATER, .keys = metrics_keys,
 	  .text = "numbers for machines that watch" },
-	{ "providers", KEY_LIST, KEY_LATER, .keys = provider_keys,
+	{ "providers", KEY_LIST, .keys = provider_keys,
 	  .text = "shared objects with custom providers" },
 	{ "cloud", KEY_OBJECT, .keys = cloud_keys,
 	  .text = "endpoint overrides" },

@@ -253,13 +253,14 @@ obtain_again(const struct request *req, const struct access *a,
 /* 0 or E_*; the credential is not kept. */
 static int
 obtain_only(struct source_asker *asker, const struct cluster *cluster,
-    struct err *err)
+    const char *user, struct err *err)
 {
+	const struct identity who = { .kind = IDENTITY_USER, .user = user };
 	struct credential cred = CREDENTIAL_INIT;
 	struct provider_call call;
 	enum provider_verdict v;
 
-	provider_call_begin(&call, asker, cluster, NULL);
+	provider_call_begin(&call, asker, cluster, user ? &who : NULL);
 	v = cluster->provider->obtain(cluster->provider_state, &call, &cred,
 	    err);
 	credential_release(&cred);
@@ -270,7 +271,7 @@ obtain_only(struct source_asker *asker, const struct cluster *cluster,
 int
 obtain_source(struct source_job *job, struct err *err)
 {
-	return obtain_only(&job->asker, job->cluster, err);
+	return obtain_only(&job->asker, job->cluster, job->user, err);
 }
 
 int
@@ -278,7 +279,7 @@ obtain_try(struct runtime *rt, const struct cluster *cluster, struct err *err)
 {
 	struct source_asker asker = { .rt = rt };
 
-	return obtain_only(&asker, cluster, err);
+	return obtain_only(&asker, cluster, NULL, err);
 }
 
 void

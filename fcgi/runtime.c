@@ -11,6 +11,7 @@
 #include "obtain.h"
 #include "runtime.h"
 #include "settings.h"
+#include "../providers/plugin.h"
 #include "../providers/provider.h"
 
 /* --- States of providers ------------------------------------------------- */
@@ -130,6 +131,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->transport = transport;
 	rt->sources = services->sources;
 	rt->located = located_new();
+	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);
 	locators_run(settings, rt->arena, &rt->clusters, problems);
 	for (i = 0; i < rt->clusters.n; i++) {

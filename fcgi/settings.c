@@ -8,10 +8,12 @@
 #include "err.h"
 #include "files.h"
 #include "identity.h"
+#include "jsonx.h"
 #include "layer.h"
 #include "settings_read.h"
 #include "settings_rules.h"
 #include "verify.h"
+#include "../providers/plugin.h"
 
 #define TOKEN_FILE_MAX 65536
 
@@ -88,6 +90,40 @@ place_of(struct arena *arena, const struct node *n)
 	    n->source->name, n->line);
 }
 
+/* What is passed on is not kept as a tree: json-c leaves copies behind. */
+static const char *
+settings_text(struct arena *arena, const struct node *n)
+{
+	struct json_object *tree = n != NULL ? node_to_json(n) : NULL;
+	struct strbuf sb = STRBUF_INIT(TREE_BYTES_MAX);
+	const char *text;
+
+	jsonx_add_tree(&sb, tree);
+	jsonx_wipe(tree);
+	text = arena_strndup(arena, sb.buf, sb.len);
+	strbuf_wipe(&sb);
+	return text;
+}
+
+static void
+read_custom_providers(struct settings *s, const struct node *list)
+{
+	const struct key *keys = keys_find(keys_find(keys_root,
+	    "stagedoor")->keys, "providers")->keys;
+	size_t i;
+
+	s->custom_providers = read_room(s->arena, list,
+	    sizeof(*s->custom_providers), &s->ncustom_providers);
+	for (i = 0; i < s->ncustom_providers; i++) {
+		struct custom_provider *p = &s->custom_providers[i];
+		const struct node *n = list->items[i];
+
+		read_keys(s->arena, keys, n, p);
+		p->settings = settings_text(s->arena, node_get(n, "settings"));
+		p->where = place_of(s->arena, n);
+	}
+}
+
 static void
 read_ours(struct settings *s, const struct node *root)
 {
@@ -99,6 +135,7 @@ read_ours(struct settings *s, const struct node *root)
 		len--;
 	s->base_path = arena_strndup(s->arena, s->base_path, len);
 	read_identity(s, root);
+	read_custom_providers(s, node_get(ours, "providers"));
 	s->ca_file_at = place_of(s->arena, node_get(ours, "caFile"));
 	s->socket_group_at = place_of(s->arena, node_get(ours,
 	    "socketGroup"));
@@ -229,6 +266,7 @@ settings_free(struct settings *s)
 	secret_release(&s->aws.main.secret_access_key);
 	secret_release(&s->google_credentials);
 	secret_release(&s->backstage_token);
+	plugins_free(s->plugins);
 	arena_free(s->arena);
 	free(s);
 }

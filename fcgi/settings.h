@@ -14,6 +14,7 @@
 
 struct arena;
 struct json_object;
+struct plugins;
 struct strbuf;
 
 enum service_locator { SERVICE_MULTI_TENANT, SERVICE_SINGLE_TENANT,
@@ -70,6 +71,12 @@ struct cloud_settings {	/* stagedoor.cloud; NULL: not overridden */
 	const char *sts_endpoint;	/* URL */
 };
 
+struct custom_provider {	/* stagedoor.providers */
+	const char *name, *path;
+	const char *settings;		/* JSON; may hold secrets */
+	const char *where;
+};
+
 struct settings {
 	struct arena *arena;		/* owns every string below */
 
@@ -113,6 +120,9 @@ struct settings {
 	double breaker_probe;
 	struct store_settings store;
 	struct cloud_settings cloud;
+	struct custom_provider *custom_providers;
+	size_t ncustom_providers;
+	struct plugins *plugins;	/* of them, by runtime_new; owned */
 	const char *ca_file;
 	const char *ca_file_at, *socket_group_at;	/* file:line, or NULL */
 	const char *store_path_at, *store_key_file_at;

@@ -100,6 +100,7 @@ bool sources_await(struct source_wait *w, struct batch *b,
 struct source_job {
 	struct runtime *rt;		/* a reference */
 	const struct cluster *cluster;
+	char *user;		/* who asked first, owned; NULL: nobody */
 	struct source_asker asker;
 };
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "clock.h"
+#include "identity.h"
 #include "log.h"
 #include "runtime.h"
 #include "sources_private.h"
@@ -23,6 +24,7 @@ static void
 job_free(struct queued_job *q)
 {
 	runtime_put(q->job.rt);
+	free(q->job.user);
 	free(q);
 }
 
@@ -113,6 +115,8 @@ sources_queue(struct sources *s, struct entry *e,
 
 	q->job.rt = runtime_ref(asker->rt);
 	q->job.cluster = call->cluster;
+	if (call->who != NULL && call->who->user != NULL)
+		q->job.user = xstrdup(call->who->user);
 	q->job.asker.rt = asker->rt;
 	q->job.asker.blocking = true;
 	q->job.asker.refused = asker->refused;

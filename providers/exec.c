@@ -312,20 +312,6 @@ inputs_of(const struct provider_call *call, const struct run *run)
 	return inputs;
 }
 
-static void
-take(struct source_value *value, struct credential *out)
-{
-	out->expires = value->expires;
-	if (value->part[EXEC_CERTIFICATE].len == 0) {
-		credential_take_bearer(out, &value->part[EXEC_TOKEN]);
-		return;
-	}
-	out->kind = CREDENTIAL_CERTIFICATE;
-	secret_move(&out->certificate, &value->part[EXEC_CERTIFICATE]);
-	secret_move(&out->key, &value->part[EXEC_KEY]);
-	secret_move(&out->value, &value->part[EXEC_TOKEN]);
-}
-
 static enum provider_verdict
 obtain(const void *state UNUSED, const struct provider_call *call,
     struct credential *out, struct err *err)
@@ -344,7 +330,7 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 	    &value, err);
 	if (r != 0)
 		return PROVIDER_FAILED;
-	take(&value, out);
+	exec_credential_take(&value, out);
 	source_value_release(&value);
 	return PROVIDER_OK;
 }

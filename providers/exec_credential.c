@@ -249,3 +249,17 @@ exec_credential_parse(const struct secret *output, const char *version,
 		source_value_release(out);
 	return r;
 }
+
+void
+exec_credential_take(struct source_value *value, struct credential *out)
+{
+	out->expires = value->expires;
+	if (value->part[EXEC_CERTIFICATE].len == 0) {
+		credential_take_bearer(out, &value->part[EXEC_TOKEN]);
+		return;
+	}
+	out->kind = CREDENTIAL_CERTIFICATE;
+	secret_move(&out->certificate, &value->part[EXEC_CERTIFICATE]);
+	secret_move(&out->key, &value->part[EXEC_KEY]);
+	secret_move(&out->value, &value->part[EXEC_TOKEN]);
+}

@@ -13,6 +13,7 @@
 
 struct arena;
 struct cluster;
+struct credential;
 
 enum exec_part { EXEC_TOKEN, EXEC_CERTIFICATE, EXEC_KEY };
 
@@ -27,6 +28,8 @@ bool exec_version_ok(const char *version);
 /* KUBERNETES_EXEC_INFO, in the arena. ca: PEM; empty: none. */
 const char *exec_info(struct arena *arena, const struct cluster *c,
     const struct secret *ca);
+/* The parts of a value as a credential; takes them. */
+void exec_credential_take(struct source_value *value, struct credential *out);
 /*
  * What it printed to the parts of a value, with when it ends and when to
  * renew it. 0, or E_PROTOCOL with what is wrong: "its answer has no status".
