@@ -265,6 +265,17 @@ like message($rows->{asks}), qr/interactiveMode Always/,
 like message($rows->{alpha}), qr/v1alpha1' are not supported/,
     'and one of another version';
 
+# Some supervisors ignore the ends of children, and so do we from them.
+write_file("$dir/ignoring", "#!$^X\n\$SIG{CHLD} = 'IGNORE'; exec \@ARGV;\n");
+chmod 0755, "$dir/ignoring" or die "ignoring: $!";
+my $ignoring = do {
+	local $ENV{STAGEDOOR_WRAPPER} = "$dir/ignoring";
+	pool(settings => settings(fake => $fake, clusters => [
+	    entry('behind')]));
+};
+is proxied('behind', 'one', $ignoring), '200 Bearer tok-behind -',
+    'a plug-in ends well also where SIGCHLD is ignored at the start';
+
 log_has_no('no secret is in a log', 'abcdef0123456789', 'hush', 'tok-1',
     (split /\n/, slurp("$dir/alice.key"))[1]);
 done_testing;
