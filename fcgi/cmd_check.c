@@ -13,6 +13,7 @@
 #include "settings.h"
 #include "strbuf.h"
 #include "transport.h"
+#include "../providers/plugin.h"
 
 #define OUTPUT_MAX (64 * 1024 * 1024)
 
@@ -63,7 +64,7 @@ print_keys(void)
 	strbuf_release(&out);
 }
 
-/* Does the text say why a cluster cannot be used? */
+/* Does the text say why a cluster or a provider cannot be used? */
 static bool
 says_unusable(const struct runtime *rt, const char *text)
 {
@@ -76,11 +77,11 @@ says_unusable(const struct runtime *rt, const char *text)
 		if (why != NULL && strstr(text, why) != NULL)
 			return true;
 	}
-	return false;
+	return plugins_say(rt->settings->plugins, text);
 }
 
 /*
- * The runtime warns of broken clusters; here they are errors. Of settings
+ * The runtime warns of what is broken; here it is an error. Of settings
  * that are wrong only these are said: the rest may follow from what is wrong.
  */
 static void

@@ -202,3 +202,16 @@ plugins_find(const struct plugins *ps, const char *name)
 			return &ps->items[i].ops;
 	return NULL;
 }
+
+bool
+plugins_say(const struct plugins *ps, const char *text)
+{
+	size_t i;
+
+	for (i = 0; ps != NULL && i < ps->n; i++)
+		if (ps->items[i].v1 == NULL &&
+		    strstr(text, ps->items[i].path) != NULL &&
+		    strstr(text, ps->items[i].why.text) != NULL)
+			return true;
+	return false;
+}

@@ -25,6 +25,9 @@ void plugins_free(struct plugins *ps);		/* NULL is fine */
 const struct provider_ops *plugins_find(const struct plugins *ps,
     const char *name);
 
+/* Does the text, of problems, say why one of them was not loaded? */
+bool plugins_say(const struct plugins *ps, const char *text);
+
 struct plugin {
 	struct provider_ops ops;	/* first: it is found by them */
 	const struct stagedoor_provider *v1;	/* NULL: not loaded */

@@ -279,6 +279,8 @@ for my $text ([start => $log], [check => $check->{err}]) {
 }
 like $check->{err}, qr/^(?!warning).*cluster '$_' cannot work/m,
     "$_: an error in check" for qw(old cut missing misled);
+like $check->{err}, qr/^(?!warning).*provider 'badempty'/m,
+    'as is an object that no cluster uses';
 unlike $check->{err}, qr/cluster '(?:file|http|shared)'/, 'good ones are not';
 
 write_file("$dir/wrong.yaml", slurp($pool->config_file)
@@ -290,7 +292,7 @@ like $wrong->{err}, qr/no provider 'filse'; did you mean 'files'/,
 # --- Time -------------------------------------------------------------------
 
 $pool->reload;
-wait_for(sub { (() = $pool->log_text =~ /provider 'badold'/g) == 2 }, 15,
+wait_for(sub { (() = $pool->log_text =~ /provider 'badold': '/g) == 2 }, 15,
     'the reload');
 is proxied('file'), '200 Bearer tok-file', 'a reload keeps them';
 

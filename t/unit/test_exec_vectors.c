@@ -95,6 +95,16 @@ one_call(size_t i, struct json_object *in, struct json_object *expected)
 	return false;
 }
 
+/* However it is called: exit, exit_code, exit_status. */
+static int
+exit_of(struct json_object *in)
+{
+	json_object_object_foreach(in, key, value)
+		if (str_starts(key, "exit"))
+			return json_object_get_int(value);
+	return 0;
+}
+
 static bool
 one_case(struct json_object *in, struct json_object *expected)
 {
@@ -110,7 +120,7 @@ one_case(struct json_object *in, struct json_object *expected)
 		rig.cluster.exec.api_version = version;
 	if (jsonx_str(in, "stdout") != NULL)
 		rig.stdout_text = with_keys(jsonx_str(in, "stdout"));
-	rig.status = json_object_get_int(jsonx_get(in, "exit_code"));
+	rig.status = exit_of(in);
 	if (provider_find("exec")->check(&rig.cluster, &rig.err) != 0)
 		return !json_object_get_boolean(jsonx_get(expected, "ok")) &&
 		    runs == 0;
