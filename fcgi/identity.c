@@ -264,6 +264,83 @@ identity_of(struct request *req, struct identity *out, struct err *err)
 	return params_identity(req, out, err);
 }
 
+/* ---- whom the command line names ---- */
+
+static int
+word_ok(const char *option, const char *word, size_t max, struct err *err)
+{
+	if (word != NULL && strlen(word) > max)
+		return err_set(err, E_INPUT, "%s is too long", option);
+	if (word != NULL && has_control(word))
+		return err_set(err, E_INPUT, "%s holds a control character",
+		    option);
+	return 0;
+}
+
+static int
+words_ok(const struct identity_words *w, struct err *err)
+{
+	int r;
+
+	if ((r = word_ok("--user", w->user, REF_MAX, err)) != 0 ||
+	    (r = word_ok("--email", w->email, EMAIL_MAX, err)) != 0)
+		return r;
+	return word_ok("--groups", w->groups, GROUPS_MAX, err);
+}
+
+/* The visitor without a name. */
+static int
+unnamed_identity(struct request *req, struct identity *who, struct err *err)
+{
+	const struct settings *s = req->rt->settings;
+
+	if (s->identity_backstage && s->auth_disabled)
+		return 0;
+	if (s->identity_backstage || guest_identity(req, who, err) != 0)
+		return err_set(err, E_AUTH, "the settings let nobody in "
+		    "without a name: there is no identity.guest");
+	return 0;
+}
+
+static bool
+is_guest(struct request *req, const char *ref)
+{
+	const struct settings *s = req->rt->settings;
+	const char *guest = s->guest == NULL || s->identity_backstage ? NULL :
+	    identity_ref(req->arena, s->guest, "user");
+
+	return guest != NULL && strcmp(guest, ref) == 0;
+}
+
+int
+identity_named(struct request *req, const struct identity_words *words,
+    struct identity *out, struct err *err)
+{
+	const char *ref;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	if ((r = words_ok(words, err)) != 0)
+		return r;
+	if (words->user == NULL || *words->user == '\0')
+		return unnamed_identity(req, out, err);
+	if ((ref = identity_ref(req->arena, words->user, "user")) == NULL)
+		return err_set(err, E_INPUT, "--user is no entity ref: give a "
+		    "name, or kind:namespace/name");
+	if (is_guest(req, ref))
+		return unnamed_identity(req, out, err);
+	out->kind = IDENTITY_USER;
+	out->email = words->email != NULL && *words->email != '\0' ?
+	    words->email : NULL;
+	set_user(req->arena, out, ref);
+	if (words->groups != NULL &&
+	    set_groups(req, out, words->groups, NULL) != 0)
+		return err_set(err, E_INPUT, "--groups holds no entity ref");
+	return 0;
+}
+
+/* ---- origins ---- */
+
 static bool
 is_unsafe(const struct request *req)
 {

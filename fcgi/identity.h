@@ -41,6 +41,19 @@ struct identity {
  * (restricted token), E_INPUT (a parameter twice, too long, or odd).
  */
 int identity_of(struct request *req, struct identity *out, struct err *err);
+/* Somebody whom the command line names; NULL: not given. */
+struct identity_words {
+	const char *user, *email, *groups;	/* groups: comma separated */
+};
+
+/*
+ * Who that is, as if the web server had said it: user is an entity ref or a
+ * bare name; "" or the ref of identity.guest is the guest, as far as the
+ * settings have one, or nobody where they need none. Uses req->rt and
+ * req->arena only. 0, E_AUTH or E_INPUT.
+ */
+int identity_named(struct request *req, const struct identity_words *words,
+    struct identity *out, struct err *err);
 /*
  * The same-origin rule for unsafe methods of a session
  * (architecture.md, "What must always hold", 8). 0 or E_DENIED.

@@ -155,6 +155,28 @@ keep_sources(struct access *out, const struct source_asker *asker)
 	memcpy(out->pending, asker->pending, SOURCE_KEY);
 }
 
+/* The call's provider, and what comes after it. */
+static enum provider_verdict
+obtain_all(const struct request *req, const struct provider_call *call,
+    struct access *out, struct err *err)
+{
+	const struct cluster *cluster = call->cluster;
+	enum provider_verdict v;
+	int r;
+
+	if ((r = obtain_where(req, call, out, err)) != 0)
+		v = r == E_DENIED ? PROVIDER_REFUSED : PROVIDER_FAILED;
+	else
+		v = cluster->provider->obtain(cluster->provider_state, call,
+		    &out->cred, err);
+	keep_sources(out, call->core);
+	if (v == PROVIDER_OK && access_act(req, cluster, out, err) != 0)
+		v = PROVIDER_REFUSED;
+	if (v != PROVIDER_OK)
+		access_release(out);
+	return v;
+}
+
 enum provider_verdict
 obtain_access(const struct request *req, const struct cluster *cluster,
     const struct client_tokens *tokens, struct access *out, struct err *err)
@@ -162,21 +184,11 @@ obtain_access(const struct request *req, const struct cluster *cluster,
 	struct source_asker asker = { .rt = req->rt, .refused = out->refused };
 	struct provider_call call;
 	enum provider_verdict v;
-	int r;
 
 	provider_call_begin(&call, &asker, cluster, &req->who);
 	call.auth = tokens->auth;
 	call.auth_lower = tokens->lower;
-	if ((r = obtain_where(req, &call, out, err)) != 0)
-		v = r == E_DENIED ? PROVIDER_REFUSED : PROVIDER_FAILED;
-	else
-		v = cluster->provider->obtain(cluster->provider_state, &call,
-		    &out->cred, err);
-	keep_sources(out, &asker);
-	if (v == PROVIDER_OK && access_act(req, cluster, out, err) != 0)
-		v = PROVIDER_REFUSED;
-	if (v != PROVIDER_OK)
-		access_release(out);
+	v = obtain_all(req, &call, out, err);
 	if (v != PROVIDER_OK && err->detail[0] != '\0')
 		log_warn("%s %s: %s", req->id, err->text, err->detail);
 	provider_call_end(&call);
@@ -249,6 +261,20 @@ obtain_again(const struct request *req, const struct access *a,
 }
 
 /* ---- without a request ---- */
+
+enum provider_verdict
+obtain_blocking(const struct request *req, const struct cluster *cluster,
+    struct source_asker *asker, struct access *out, struct err *err)
+{
+	struct provider_call call;
+	enum provider_verdict v;
+
+	asker->refused = out->refused;
+	provider_call_begin(&call, asker, cluster, &req->who);
+	v = obtain_all(req, &call, out, err);
+	provider_call_end(&call);
+	return v;
+}
 
 /* 0 or E_*; the credential is not kept. */
 static int

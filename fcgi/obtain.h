@@ -49,6 +49,15 @@ enum provider_verdict obtain_access(const struct request *req,
 enum provider_verdict obtain_access_wait(const struct request *req,
     const struct cluster *cluster, const struct client_tokens *tokens,
     struct access *out, struct err *err);
+/*
+ * The same for somebody who is no request: of req only rt, arena and who are
+ * used. Makes what it needs on this thread, if asker (with rt) is `blocking`;
+ * its notes tell the steps. What the log would be told beside err.text stands
+ * in err.detail.
+ */
+enum provider_verdict obtain_blocking(const struct request *req,
+    const struct cluster *cluster, struct source_asker *asker,
+    struct access *out, struct err *err);
 /* When waiting for a credential that was asked for now ends: mono ms. */
 int64_t obtain_deadline(const struct cluster *cluster);
 /* What a row says then: E_TIMEOUT. */

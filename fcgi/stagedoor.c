@@ -15,13 +15,15 @@ static const struct {
 } commands[] = {
 	{ "serve", cmd_serve, "answer requests (FastCGI, CGI)" },
 	{ "check", cmd_check, "read the settings and print each error" },
+	{ "explain", cmd_explain, "tell which credential a user has, and why" },
+	{ "credential", cmd_credential, "print it for kubectl" },
 	{ "import", cmd_import, "print an app-config.yaml as libconfig" },
 	{ "key", cmd_key, "print a new line for the store's key file" },
 };
 
 /* Known by name, so that whoever reads of one is not told of a typo. */
-static const char *const not_built[] = { "explain", "credential", "nginx",
-    "connect", "login", "tokens" };
+static const char *const not_built[] = { "nginx", "connect", "login",
+    "tokens" };
 
 static void
 print_help(FILE *to)
@@ -30,7 +32,7 @@ print_help(FILE *to)
 
 	fputs("usage: stagedoor SUBCOMMAND [OPTION]...\n\n", to);
 	for (i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name,
+		fprintf(to, "  %-11s %s\n", commands[i].name,
 		    commands[i].what);
 	fputs("\nstagedoor SUBCOMMAND --help says more. Without a subcommand: "
 	    "serve.\n", to);

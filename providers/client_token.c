@@ -32,6 +32,8 @@ client_token(const struct provider_call *call, struct json_object *value,
 	const char *text;
 	size_t len;
 
+	call->note(call, "the token that the user's page brings, %s: %s",
+	    where, jsonx_truthy(value) ? "is there" : "is not there");
 	if (!jsonx_truthy(value)) {
 		err_set(err, E_SIGNIN, "no token for cluster '%s': sign in, so "
 		    "that the request brings %s", call->cluster->name, where);

@@ -8,9 +8,11 @@
 #include "provider.h"
 
 static enum provider_verdict
-obtain(const void *state UNUSED, const struct provider_call *call UNUSED,
+obtain(const void *state UNUSED, const struct provider_call *call,
     struct credential *out, struct err *err UNUSED)
 {
+	call->note(call, "kubectl proxy adds its own credential: none of ours "
+	    "is looked for");
 	out->kind = CREDENTIAL_ANONYMOUS;
 	return PROVIDER_OK;
 }

@@ -30,6 +30,8 @@ locate(const struct provider_call *call, struct location *out)
 	out->ca_pem = arena_strndup(call->scratch, ca.ptr ? ca.ptr : "",
 	    ca.len);
 	secret_release(&ca);
+	call->note(call, "KUBERNETES_SERVICE_HOST is set and '" POD_DIR
+	    "ca.crt' is there: the API server of this pod is asked");
 	return true;
 }
 
@@ -42,9 +44,14 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 	struct secret token = SECRET_INIT;
 	struct err why = ERR_INIT;
 
+	call->note(call, "a token in the settings: %s", c->token.len > 0 ?
+	    "is set" : "is not set");
 	if (c->token.len > 0) {
 		secret_set(&token, c->token.ptr, c->token.len);
-	} else if (call->read_file(file, &token, &why) != 0) {
+	} else if (call->read_file(file, &token, &why) == 0) {
+		call->note(call, "'%s': is read", file);
+	} else {
+		call->note(call, "'%s': cannot be read", file);
 		err_set(err, E_SYSTEM, "the service account token of cluster "
 		    "'%s' cannot be read: there is none in the settings",
 		    c->name);

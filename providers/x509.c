@@ -50,11 +50,16 @@ half_read(const struct provider_call *call, const struct half *h,
 	struct err why = ERR_INIT;
 
 	if (h->file == NULL) {
+		call->note(call, "client %s: %s of the settings", h->what,
+		    h->key);
 		secret_set(out, h->value->ptr, h->value->len);
 		return 0;
 	}
-	if (call->read_file(h->file, out, &why) == 0)
+	if (call->read_file(h->file, out, &why) == 0) {
+		call->note(call, "client %s: '%s' is read", h->what, h->file);
 		return 0;
+	}
+	call->note(call, "client %s: '%s' cannot be read", h->what, h->file);
 	err_set(err, E_SYSTEM, "the file of the client %s of cluster '%s' "
 	    "cannot be read: the log says why", h->what, call->cluster->name);
 	err_detail(err, "%s", why.text);
@@ -95,6 +100,8 @@ read_pair(const struct provider_call *call, struct credential *out,
 	    (r = half_read(call, &key, &out->key, err)) != 0)
 		return r;
 	*flaw = keypair_flaw(&out->certificate, &out->key, &out->expires);
+	if (*flaw != NULL)
+		call->note(call, "%s", *flaw);
 	return 0;
 }
 

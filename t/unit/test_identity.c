@@ -258,6 +258,71 @@ who_may_use(void **state UNUSED)
 	assert_false(identity_may_use(&service, &few));
 }
 
+static int
+named(const char *user, const char *groups, const char *email)
+{
+	const struct identity_words words = { user, email, groups };
+	struct request req = request(NULL);
+
+	memset(&err, 0, sizeof(err));
+	return identity_named(&req, &words, &who, &err);
+}
+
+/* As parameters would make them: the same refs, the same refusals. */
+static void
+named_on_the_command_line(void **state UNUSED)
+{
+	char long_name[600];
+
+	assert_int_equal(named("Alice", "dev, group:x/Ops,", "a@x.test"), 0);
+	assert_int_equal(who.kind, IDENTITY_USER);
+	assert_string_equal(who.user, "user:default/alice");
+	assert_string_equal(who.name, "alice");
+	assert_string_equal(who.email, "a@x.test");
+	assert_int_equal(who.ngroups, 2);
+	assert_string_equal(who.groups[0], "group:default/dev");
+	assert_string_equal(who.groups[1], "group:x/ops");
+	assert_false(who.session);
+
+	assert_int_equal(named("user:ns/bob", NULL, ""), 0);
+	assert_string_equal(who.namespace, "ns");
+	assert_null(who.email);
+	assert_int_equal(who.ngroups, 0);
+
+	assert_int_equal(named("user:", NULL, NULL), E_INPUT);
+	assert_int_equal(named("a\nb", NULL, NULL), E_INPUT);
+	assert_int_equal(named("a", "group:", NULL), E_INPUT);
+	assert_int_equal(named("a", "b\033", NULL), E_INPUT);
+	assert_int_equal(named("a", NULL, "b\r"), E_INPUT);
+	assert_non_null(strstr(err.text, "--email"));
+	memset(long_name, 'a', sizeof(long_name));
+	long_name[sizeof(long_name) - 1] = '\0';
+	assert_int_equal(named(long_name, NULL, NULL), E_INPUT);
+}
+
+static void
+guests_on_the_command_line(void **state UNUSED)
+{
+	assert_int_equal(named("", NULL, NULL), E_AUTH);
+	settings.guest = "user:development/guest";
+	assert_int_equal(named("", "dev", NULL), 0);
+	assert_int_equal(who.kind, IDENTITY_GUEST);
+	assert_string_equal(who.user, "user:development/guest");
+	assert_int_equal(who.ngroups, 0);
+	assert_int_equal(named("development/Guest", NULL, NULL), 0);
+	assert_int_equal(who.kind, IDENTITY_GUEST);
+	assert_int_equal(named("guest", NULL, NULL), 0);
+	assert_int_equal(who.kind, IDENTITY_USER);
+
+	settings.identity_backstage = true;
+	assert_int_equal(named("", NULL, NULL), E_AUTH);
+	assert_int_equal(named("development/guest", NULL, NULL), 0);
+	assert_int_equal(who.kind, IDENTITY_USER);
+	settings.auth_disabled = true;
+	assert_int_equal(named("", NULL, NULL), 0);
+	assert_int_equal(who.kind, IDENTITY_NOBODY);
+}
+
 int
 main(void)
 {
@@ -271,6 +336,8 @@ main(void)
 		T(static_tokens),
 		T(same_origin),
 		T(who_may_use),
+		T(named_on_the_command_line),
+		T(guests_on_the_command_line),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

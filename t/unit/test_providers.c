@@ -12,6 +12,7 @@
 #include "arena.h"
 #include "err.h"
 #include "jsonx.h"
+#include "note_double.h"
 #include "../../providers/provider.h"
 
 static const char *pod_token, *pod_ca, *kubeconfig_token;
@@ -54,9 +55,10 @@ obtain(struct outcome *o, const struct cluster *c, const char *auth,
 {
 	struct provider_call call = { .cluster = c, .auth_lower = lower,
 	    .scratch = arena_new(), .read_file = fake_read,
-	    .getenv = fake_getenv };
+	    .getenv = fake_getenv, .note = note_double };
 	const struct provider_ops *ops = provider_find(c->auth_provider);
 
+	noted[0] = '\0';
 	credential_release(&o->cred);
 	memset(o, 0, sizeof(*o));
 	if (auth != NULL)
@@ -65,6 +67,15 @@ obtain(struct outcome *o, const struct cluster *c, const char *auth,
 	o->verdict = ops->obtain(NULL, &call, &o->cred, &o->err);
 	json_object_put(call.auth);
 	arena_free(call.scratch);
+}
+
+/* The step was told, and nothing of the secret. */
+static void
+assert_noted(const char *step, const char *secret)
+{
+	if (strstr(noted, step) == NULL || strstr(noted, secret) != NULL)
+		fail_msg("'%s' without '%s' was not told: %s", step, secret,
+		    noted);
 }
 
 static void
@@ -85,6 +96,8 @@ service_account(void **state UNUSED)
 	pod_token = "rotated";
 	obtain(&o, &c, NULL, false);
 	assert_string_equal(o.cred.value.ptr, "rotated");
+	assert_noted("is not set", "rotated");
+	assert_noted("serviceaccount/token': is read", "rotated");
 
 	c.token_file = "/k/token";
 	kubeconfig_token = "from-file";
@@ -94,6 +107,7 @@ service_account(void **state UNUSED)
 	secret_set(&c.token, "set", 3);
 	obtain(&o, &c, NULL, false);
 	assert_string_equal(o.cred.value.ptr, "set");
+	assert_noted("a token in the settings: is set", "from-file");
 	assert_int_equal(o.cred.kind, CREDENTIAL_BEARER);
 	secret_set(&c.token, "a\r\nb", 4);
 	obtain(&o, &c, NULL, false);
@@ -107,7 +121,8 @@ in_a_pod(void **state UNUSED)
 {
 	struct cluster c = { .name = "c", .auth_provider = "serviceAccount" };
 	struct provider_call call = { .cluster = &c, .scratch = arena_new(),
-	    .read_file = fake_read, .getenv = fake_getenv };
+	    .read_file = fake_read, .getenv = fake_getenv,
+	    .note = note_double };
 	const struct provider_ops *ops = provider_find("serviceAccount");
 	struct location loc = { NULL, NULL };
 
@@ -118,6 +133,7 @@ in_a_pod(void **state UNUSED)
 	assert_true(ops->locate(&call, &loc));
 	assert_string_equal(loc.url, "https://[fd00::1]:443");
 	assert_string_equal(loc.ca_pem, "CA");
+	assert_noted("KUBERNETES_SERVICE_HOST is set", "CA\n");
 	in_pod = false;
 	assert_false(ops->locate(&call, &loc));
 	in_pod = true;
@@ -170,6 +186,7 @@ client_tokens(void **state UNUSED)
 		    !str_eq(o.cred.value.ptr, rows[i].token))
 			fail_msg("row %zu: %d %s", i, (int)o.verdict,
 			    o.err.text);
+		assert_noted(rows[i].provider, "12345");
 		assert_int_equal(o.cred.from_client,
 		    rows[i].verdict == PROVIDER_OK);
 	}
@@ -198,6 +215,7 @@ local_proxy_sends_nothing(void **state UNUSED)
 	assert_int_equal(o.verdict, PROVIDER_OK);
 	assert_int_equal(o.cred.kind, CREDENTIAL_ANONYMOUS);
 	assert_int_equal(o.cred.value.len, 0);
+	assert_noted("none of ours", "\"t\"");
 }
 
 int

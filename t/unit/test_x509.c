@@ -16,6 +16,7 @@
 #include "arena.h"
 #include "err.h"
 #include "strbuf.h"
+#include "note_double.h"
 #include "../../providers/provider.h"
 
 #define HOUR 3600
@@ -117,13 +118,23 @@ static void
 obtain(struct outcome *o, const struct cluster *c)
 {
 	struct provider_call call = { .cluster = c, .scratch = arena_new(),
-	    .read_file = fake_read, .now = (int64_t)time(NULL) * 1000 };
+	    .read_file = fake_read, .note = note_double,
+	    .now = (int64_t)time(NULL) * 1000 };
 
+	noted[0] = '\0';
 	credential_release(&o->cred);
 	memset(o, 0, sizeof(*o));
 	o->verdict = provider_find("x509")->obtain(NULL, &call, &o->cred,
 	    &o->err);
 	arena_free(call.scratch);
+}
+
+/* The step was told, and nothing of a key. */
+static void
+assert_noted(const char *step)
+{
+	if (strstr(noted, step) == NULL || strstr(noted, "BEGIN") != NULL)
+		fail_msg("'%s' was not told: %s", step, noted);
 }
 
 static void
@@ -200,6 +211,7 @@ values_of_the_settings(void **state UNUSED)
 		assert_int_equal(provider_find("x509")->check(&c, NULL), 0);
 		obtain(&o, &c);
 		assert_pair(&o, good[i]);
+		assert_noted("client key: clientKey of the settings");
 		drop(&c);
 	}
 	credential_release(&o.cred);
@@ -273,6 +285,9 @@ files_are_read_each_time(void **state UNUSED)
 	files[0] = alice.certificate;
 	obtain(&o, &c);
 	assert_refused(&o, "file of the client key");
+	assert_noted("client certificate: '" SECRET_PATH "certificate' is "
+	    "read");
+	assert_noted("client key: '" SECRET_PATH "key' cannot be read");
 	files[1] = bob.key;
 	obtain(&o, &c);
 	assert_refused(&o, "does not belong");

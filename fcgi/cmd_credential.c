@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stagedoor credential: an ExecCredential on standard output, for kubectl
+ * (Kubernetes, "client-go credential plugins"). What kubectl could not carry
+ * along or hold to is not given out.
+ */
+#include "base.h"
+
+#include "clock.h"
+#include "cmd.h"
+#include "cmd_user.h"
+#include "err.h"
+#include "explain.h"
+#include "harden.h"
+#include "jsonx.h"
+#include "obtain.h"
+
+#define API "client.authentication.k8s.io/"
+#define INFO_MAX (1 << 20)	/* bytes of KUBERNETES_EXEC_INFO */
+#define ROOM 1024		/* for all but the credential */
+
+static const char usage[] =
+    "usage: stagedoor credential [-c FILE]... --user USER --cluster NAME\n"
+    "                            [--groups GROUP,...] [--email ADDRESS]\n"
+    "\n"
+    "Prints the credential that USER has on the cluster as an ExecCredential,\n"
+    "so that kubectl on this machine can use it: name it under `exec` of a\n"
+    "user in a kubeconfig. USER is an entity ref or a name, as in\n"
+    "STAGEDOOR_USER; '' is the guest. There is none for clusters with\n"
+    "`impersonate` or `readOnly` (kubectl would not hold to it), and where\n"
+    "users bring their own tokens.\n"
+    "Exit code 1: there is none; 2: the settings or the options are wrong.\n"
+    "Without -c: $STAGEDOOR_CONFIG, else\n"
+    SYSCONFDIR "/stagedoor/stagedoor.conf.\n";
+
+/* ---- which version kubectl wants ---- */
+
+/* KUBERNETES_EXEC_INFO names it; without one it is v1. */
+static int
+choose_version(const char **out, struct err *err)
+{
+	static const char *const known[] = { API "v1", API "v1beta1" };
+	const char *info = getenv("KUBERNETES_EXEC_INFO"), *version;
+	struct json_object *root = NULL;
+	size_t i;
+
+	*out = known[0];
+	if (info == NULL || *info == '\0')
+		return 0;
+	if (strlen(info) > INFO_MAX ||
+	    jsonx_parse(info, strlen(info), &root, NULL) != 0 ||
+	    (version = jsonx_str(root, "apiVersion")) == NULL) {
+		json_object_put(root);
+		return err_set(err, E_INPUT, "KUBERNETES_EXEC_INFO is no "
+		    "ExecCredential");
+	}
+	for (i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(version, known[i]) == 0)
+			break;
+	json_object_put(root);
+	if (i == ARRAY_LEN(known))
+		return err_set(err, E_INPUT, "KUBERNETES_EXEC_INFO wants a "
+		    "version that is not known: set " API "v1 in the "
+		    "kubeconfig");
+	*out = known[i];
+	return 0;
+}
+
+/* ---- what is not given out ---- */
+
+static int
+refuse(const struct cmd_user *cu, const char *why, struct err *err)
+{
+	return err_set(err, E_DENIED, "no credential for cluster '%s': %s",
+	    cu->cluster->name, why);
+}
+
+static int
+check_cluster(const struct cmd_user *cu, struct err *err)
+{
+	const struct cluster *c = cu->cluster;
+
+	if (!identity_may_use(&cu->req.who, c))
+		return refuse(cu, "this user may not use it", err);
+	if (c->impersonate.on)
+		return refuse(cu, "it has `impersonate`, and kubectl would "
+		    "act as the server and not for the user", err);
+	if (c->read_only)
+		return refuse(cu, "it is `readOnly`, and kubectl would not "
+		    "hold to that", err);
+	return 0;
+}
+
+static int
+check_kind(const struct cmd_user *cu, const struct credential *cred,
+    struct err *err)
+{
+	if (cred->kind == CREDENTIAL_BEARER ||
+	    cred->kind == CREDENTIAL_CERTIFICATE)
+		return 0;
+	return refuse(cu, "requests to it go out without any", err);
+}
+
+/* ---- output ---- */
+
+static void
+add_secret(struct strbuf *sb, const char *key, const struct secret *s)
+{
+	jsonx_add_comma(sb);
+	strbuf_addf(sb, "\"%s\":", key);
+	jsonx_add_string(sb, s->ptr, s->len);
+}
+
+static void
+print_credential(const struct credential *cred, const char *version,
+    struct strbuf *sb)
+{
+	char stamp[CLOCK_STAMP_LEN];
+
+	/* Growing would leave copies; JSON makes six bytes of one at most. */
+	strbuf_room(sb, ROOM + 6 * (cred->value.len + cred->certificate.len +
+	    cred->key.len));
+	strbuf_addf(sb, "{\"kind\":\"ExecCredential\",\"apiVersion\":\"%s\","
+	    "\"status\":{", version);
+	if (cred->expires != 0) {
+		clock_stamp(cred->expires, stamp);
+		strbuf_addf(sb, "\"expirationTimestamp\":\"%.19sZ\"", stamp);
+	}
+	if (cred->kind == CREDENTIAL_BEARER) {
+		add_secret(sb, "token", &cred->value);
+	} else {
+		add_secret(sb, "clientCertificateData", &cred->certificate);
+		add_secret(sb, "clientKeyData", &cred->key);
+	}
+	strbuf_addstr(sb, "}}\n");
+}
+
+/* Past stdio, which would keep a copy. */
+static int
+write_out(const struct strbuf *sb, struct err *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < sb->len) {
+		n = write(STDOUT_FILENO, sb->buf + done, sb->len - done);
+		if (n < 0 && errno != EINTR)
+			return err_set(err, E_SYSTEM, "cannot write the "
+			    "credential: %s", strerror(errno));
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+static int
+give(const struct cmd_user *cu, const char *version, struct err *err)
+{
+	struct source_asker asker = { .rt = cu->rt, .blocking = true,
+	    .deadline = clock_mono_ms() + EXPLAIN_SOURCES_MS };
+	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
+	struct access access = ACCESS_INIT;
+	int r;
+
+	if (obtain_blocking(&cu->req, cu->cluster, &asker, &access, err) !=
+	    PROVIDER_OK)
+		return err->code;
+	if ((r = check_kind(cu, &access.cred, err)) == 0) {
+		print_credential(&access.cred, version, &sb);
+		if (isatty(STDOUT_FILENO))
+			fputs("stagedoor: this is a secret: whoever sees it "
+			    "can use it\n", stderr);
+		r = write_out(&sb, err);
+	}
+	strbuf_wipe(&sb);
+	access_release(&access);
+	return r;
+}
+
+static int
+run(const struct cmd_user *cu)
+{
+	struct err err = ERR_INIT;
+	const char *version;
+
+	if (choose_version(&version, &err) == 0 &&
+	    check_cluster(cu, &err) == 0 && give(cu, version, &err) == 0)
+		return 0;
+	fprintf(stderr, "stagedoor: %s%s%s\n", err.text, err.detail[0] != '\0'
+	    ? ": " : "", err.detail);
+	return 1;
+}
+
+int
+cmd_credential(int argc, char **argv)
+{
+	struct cmd_user cu = { .usage = usage };
+	int code = cmd_user_options(&cu, argc, argv) - 1;
+
+	if (code < 0 && cu.cluster_name == NULL) {
+		fprintf(stderr, "stagedoor: --cluster is missing\n%s", usage);
+		code = 2;
+	}
+	if (code < 0) {
+		harden();
+		code = cmd_user_open(&cu);
+		if (code == 0)
+			code = run(&cu);
+	}
+	cmd_user_close(&cu);
+	return code;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options, settings and identity of subcommands that ask for one user. */
+#include "base.h"
+
+#include <getopt.h>
+
+#include "arena.h"
+#include "cmd.h"
+#include "cmd_user.h"
+#include "err.h"
+#include "files.h"
+#include "log.h"
+#include "serve_checks.h"
+#include "shown.h"
+#include "sources.h"
+#include "suggest.h"
+#include "transport.h"
+
+#define ROOTS_MAX (4 * 1024 * 1024)
+
+static int
+complain(const struct cmd_user *cu, const char *what)
+{
+	fprintf(stderr, "stagedoor: %s\n%s", what, cu->usage);
+	return 3;
+}
+
+/* An option that says who or what: once, or it is not clear which. */
+static bool
+set_once(const char **to)
+{
+	if (*to != NULL)
+		return false;
+	*to = optarg;
+	return true;
+}
+
+static const char **
+word_of(struct cmd_user *cu, int option)
+{
+	switch (option) {
+	case 'u':
+		return &cu->words.user;
+	case 'e':
+		return &cu->words.email;
+	case 'g':
+		return &cu->words.groups;
+	default:
+		return &cu->cluster_name;
+	}
+}
+
+int
+cmd_user_options(struct cmd_user *cu, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "user", required_argument, NULL, 'u' },
+		{ "email", required_argument, NULL, 'e' },
+		{ "groups", required_argument, NULL, 'g' },
+		{ "cluster", required_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(cu->usage, stdout);
+			return 1;
+		}
+		if (c == '?') {
+			fputs(cu->usage, stderr);
+			return 3;
+		}
+		if (c == 'c')
+			ARRAY_PUSH(cu->files, cu->nfiles) = optarg;
+		else if (!set_once(word_of(cu, c)))
+			return complain(cu, "an option was given twice");
+	}
+	if (optind < argc)
+		return complain(cu, "there is an argument too many");
+	if (cu->words.user == NULL)
+		return complain(cu, "--user is missing");
+	if (cu->nfiles == 0)
+		ARRAY_PUSH(cu->files, cu->nfiles) = cmd_default_file();
+	return 0;
+}
+
+/* ---- settings ---- */
+
+void
+cmd_user_warn(const struct cmd_user *cu)
+{
+	struct arena *arena = arena_new();
+	size_t i;
+
+	for (i = 0; i < cu->warnings.n; i++)
+		fprintf(stderr, "%s%s\n", cu->warnings.items[i].warning ?
+		    "warning: " : "", shown(arena,
+		    cu->warnings.items[i].text, NULL));
+	arena_free(arena);
+}
+
+static int
+fail(const struct cmd_user *cu, int code, const char *text)
+{
+	cmd_user_warn(cu);
+	if (text != NULL)
+		fprintf(stderr, "stagedoor: %s\n", text);
+	return code;
+}
+
+static int
+open_services(struct cmd_user *cu, const struct settings *s)
+{
+	struct transport_options opt = { .threads = 1 };
+	struct err err = ERR_INIT;
+
+	if (serve_check_roots(s, &cu->warnings) != 0)
+		return -1;
+	if (s->ca_file != NULL &&
+	    file_read(s->ca_file, ROOTS_MAX, &cu->roots, &err) != 0) {
+		problems_add(&cu->warnings, false, "%s", err.text);
+		return -1;
+	}
+	opt.roots_pem = cu->roots.ptr;
+	cu->services.transport = transport_new(&opt);
+	cu->services.sources = sources_new(NULL);
+	return 0;
+}
+
+static int
+load(struct cmd_user *cu)
+{
+	struct settings *s = NULL;
+
+	settings_load(cu->files, cu->nfiles, &s, &cu->warnings);
+	if (s == NULL)
+		return -1;
+	if (open_services(cu, s) != 0) {
+		settings_free(s);
+		return -1;
+	}
+	/* What is said there is told as the outcome. */
+	log_init(LOG_LEVEL_ERROR, false);
+	cu->rt = runtime_new(s, &cu->services, &cu->warnings);
+	return 0;
+}
+
+static int
+find_cluster(struct cmd_user *cu)
+{
+	const struct clusters *cs = &cu->rt->clusters;
+	const char **names, *near;
+	char text[300];
+	size_t i;
+
+	cu->cluster = clusters_find(cs, cu->cluster_name);
+	if (cu->cluster != NULL)
+		return 0;
+	names = xcalloc(cs->n + 1, sizeof(*names));
+	for (i = 0; i < cs->n; i++)
+		names[i] = cs->items[i]->name;
+	near = suggest(cu->cluster_name, names);
+	snprintf(text, sizeof(text), "there is no cluster '%.64s'%s%.64s%s",
+	    cu->cluster_name, near ? "; did you mean '" : "",
+	    near ? near : "", near ? "'?" : "");
+	free(names);
+	return fail(cu, 2, text);
+}
+
+int
+cmd_user_open(struct cmd_user *cu)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	if (load(cu) != 0)
+		return fail(cu, 2, NULL);
+	cu->req = (struct request){ .rt = cu->rt, .arena = arena_new(),
+	    .fd = -1 };
+	r = identity_named(&cu->req, &cu->words, &cu->req.who, &err);
+	if (r != 0)
+		return fail(cu, r == E_AUTH ? 1 : 2, err.text);
+	return cu->cluster_name != NULL ? find_cluster(cu) : 0;
+}
+
+void
+cmd_user_close(struct cmd_user *cu)
+{
+	runtime_put(cu->rt);
+	sources_free(cu->services.sources);
+	if (cu->services.transport != NULL)
+		transport_free(cu->services.transport);
+	if (cu->req.arena != NULL)
+		arena_free(cu->req.arena);
+	secret_release(&cu->roots);
+	problems_release(&cu->warnings);
+	free(cu->files);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What subcommands that ask for one user have in common: their options, the
+ * settings made ready without serving anybody, and who the user is.
+ */
+#ifndef STAGEDOOR_CMD_USER_H
+#define STAGEDOOR_CMD_USER_H
+
+#include "request.h"
+#include "runtime.h"
+#include "settings.h"
+
+struct cmd_user {
+	const char *usage;
+	const char **files;
+	size_t nfiles;
+	struct identity_words words;
+	const char *cluster_name;	/* --cluster; NULL: not given */
+
+	struct secret roots;
+	struct services services;
+	struct runtime *rt;
+	struct request req;	/* rt, arena and who only: obtain_blocking */
+	const struct cluster *cluster;	/* of that name; NULL: not given */
+	struct problems warnings;	/* about the settings */
+};
+
+/* 0 to go on, else the exit code plus one; all was said. */
+int cmd_user_options(struct cmd_user *cu, int argc, char **argv);
+/* 0, or the exit code: then errors and warnings were said. */
+int cmd_user_open(struct cmd_user *cu);
+void cmd_user_warn(const struct cmd_user *cu);
+/* Also after options or open failed. */
+void cmd_user_close(struct cmd_user *cu);
+
+#endif
