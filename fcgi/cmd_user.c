@@ -3,6 +3,7 @@
 #include "base.h"
 
 #include <getopt.h>
+#include <sys/stat.h>
 
 #include "arena.h"
 #include "cmd.h"
@@ -13,6 +14,7 @@
 #include "serve_checks.h"
 #include "shown.h"
 #include "sources.h"
+#include "store.h"
 #include "suggest.h"
 #include "transport.h"
 
@@ -111,6 +113,38 @@ fail(const struct cmd_user *cu, int code, const char *text)
 	return code;
 }
 
+/*
+ * A database that is not there is made by the server's own user only, whose
+ * folder it is: another's would shut the server out.
+ */
+static bool
+store_is_ours(const struct store_settings *s)
+{
+	const char *slash = s->path != NULL ? strrchr(s->path, '/') : NULL;
+	struct stat st;
+	char *folder;
+	bool ours;
+
+	if (slash == NULL || access(s->path, F_OK) == 0)
+		return true;
+	folder = xstrndup(s->path, (size_t)(slash - s->path) + 1);
+	ours = stat(folder, &st) != 0 || st.st_uid == geteuid();
+	free(folder);
+	return ours;
+}
+
+/* What processes share, read and kept as serve does. */
+static void
+open_store(struct cmd_user *cu, const struct settings *s)
+{
+	struct err err = ERR_INIT;
+
+	if (s->store.type != NULL && store_is_ours(&s->store) &&
+	    store_open(&s->store, &cu->store, &err) != 0)
+		problems_add(&cu->warnings, true, "stagedoor.store: %s%s%s",
+		    err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+}
+
 static int
 open_services(struct cmd_user *cu, const struct settings *s)
 {
@@ -126,7 +160,8 @@ open_services(struct cmd_user *cu, const struct settings *s)
 	}
 	opt.roots_pem = cu->roots.ptr;
 	cu->services.transport = transport_new(&opt);
-	cu->services.sources = sources_new(NULL);
+	open_store(cu, s);
+	cu->services.sources = sources_new(cu->store);
 	return 0;
 }
 
@@ -191,6 +226,7 @@ cmd_user_close(struct cmd_user *cu)
 {
 	runtime_put(cu->rt);
 	sources_free(cu->services.sources);
+	store_close(cu->store);
 	if (cu->services.transport != NULL)
 		transport_free(cu->services.transport);
 	if (cu->req.arena != NULL)

@@ -340,6 +340,7 @@ take_step(struct sources *s, struct entry *e,
 			sources_queue(s, e, call);
 		return 0;
 	case STEP_USE:
+		call->note(call, "%s: one is at hand", source->kind);
 		return 0;
 	case STEP_MAKE:
 		r = entry_make(s, e, call, source, err);

@@ -175,7 +175,9 @@ static void
 set_request(struct transfer *t, const struct transfer_spec *spec)
 {
 	const char *method = spec->method ? spec->method : "GET";
-	bool h2 = spec->bounded && spec->up->tls;
+	/* Over HTTP/2, libcurl may lose an answer that comes before all of
+	   the body has gone out; and such a request shares no connection. */
+	bool h2 = spec->bounded && spec->up->tls && spec->method == NULL;
 
 	SET(t, CURLOPT_HTTP_VERSION, h2 ? (long)CURL_HTTP_VERSION_2TLS :
 	    (long)CURL_HTTP_VERSION_1_1);

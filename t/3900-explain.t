@@ -15,6 +15,7 @@ my %secret = (
 	aws => 'fakesecretfakesecretfakesecret',
 	user_info => 'password-in-a-url-0002',
 	external => 'static-external-token-0003',
+	plugged => 'plugged-',		# and a number
 );
 
 # What an API server says to SelfSubjectReview, with a word too many: what it
@@ -51,6 +52,14 @@ my $fake = fake(backstage => 1, clusters => [
 	    . '"a\u001b[2Jb\nc","groups":["x\u009b31my",5],"extra":7}}}' },
 	{ name => 'many', @review, says => encode_json({ status => {
 	    userInfo => { username => 'many', groups => [1000 .. 1999] } } }) },
+	{ name => 'fresh', handler => sub {
+		my ($request, $conn, $cluster) = @_;
+		my $token = $request->{headers}{authorization} // '';
+		$cluster->{first} //= $token;
+		return $conn->reply(401, [], '') // 1
+		    if $token eq $cluster->{first};
+		return review($request, $conn, { %$cluster, anyone => 1 });
+	} },
 	{ name => 'odd', @review, says => '{"status":{}}' },
 	{ name => 'tls', @review, anyone => 1 },
 	map({ { name => $_, behaviour => $_ } } qw(hang s500 html redirect
@@ -237,6 +246,34 @@ like $ran->{of}{rude}, qr/takes it for: a\\x1b\[2Jb\\x0ac\n.*group: x/s,
 cmp_ok scalar(() = $ran->{of}{many} =~ /group:/g), '==', 100,
     'of a thousand groups some are shown';
 like $ran->{of}{many}, qr/^    and more$/m, 'and that there are more';
+
+# --- A credential that was withdrawn ----------------------------------------
+
+# A plug-in that gives another token each time.
+my $plugin = write_file("$dir/plugin", <<"END");
+#!/bin/sh
+echo again >>$dir/runs
+n=\$(wc -l <$dir/runs)
+echo '{"apiVersion":"client.authentication.k8s.io/v1",'
+echo '"kind":"ExecCredential","status":{"token":"plugged-'\$n'"}}'
+END
+chmod 0755, $plugin;
+my %exec = (authProvider => 'exec', exec => { command => $plugin,
+	apiVersion => 'client.authentication.k8s.io/v1' });
+$ran = explain([{ name => 'fresh', %exec }]);
+tells $ran->{of}{fresh}, 'a plug-in is asked, and once more after a 401',
+    'steps:', qr/plug-in/, qr/credential: a token/, 'another one is got:',
+    qr/plug-in/, qr/credential: a token/, qr/takes it for: system/,
+    qr/^  can be used/m;
+is slurp("$dir/runs") =~ tr/\n//, 2, 'twice in all';
+is $ran->{code}, 0, 'so it can be used';
+$fake->reset;
+$ran = explain([map { { name => $_, of => 'one', %exec } } qw(plug plug2)]);
+tells $ran->{of}{plug}, 'a token that the cluster does not know is refused',
+    qr/plug-in/, qr/refuses it: .*401/, 'another one is got:',
+    qr/refuses it: .*401/, qr/^  cannot be used/m;
+like $ran->{of}{plug2}, qr/one is at hand|plug-in/,
+    'one that another cluster got is used too';
 
 # --- Guests -----------------------------------------------------------------
 
