@@ -173,12 +173,18 @@ look(struct sources *s, const struct share *sh, struct source_value *out,
     struct err *err)
 {
 	bool have = value_get(s, sh, out);
+	const char *kind = sh->source->kind;
 
+	if (have)
+		sh->call->note(sh->call, "%s: one is in the store", kind);
 	if (have && (out->expires == 0 ||
 	    clock_wall_ms() < out->expires - out->margin))
 		return LOOK_GOOD;
-	if (failure_get(s, sh, err) != 0)
+	if (failure_get(s, sh, err) != 0) {
+		sh->call->note(sh->call, "%s: another process tried a moment "
+		    "ago, and failed", kind);
 		return have ? LOOK_GOOD : LOOK_FAILED;
+	}
 	return have ? LOOK_OLD : LOOK_NONE;
 }
 

@@ -323,8 +323,12 @@ like $ran->{err}, qr/cannot read/, 'which is said';
 $ran = explain([]);
 is $ran->{code}, 1, 'no cluster at all can be used';
 
-my ($readme) = slurp(top() . '/README.md')
-    =~ /^(`stagedoor explain.*?)\n\n/ms;
+my $whole = slurp(top() . '/README.md');
+my %command = stagedoor('--help')->{out} =~ /^  (\w+) +(\S.*)$/mg;
+is join(' ', grep { !$command{$_} } $whole =~ /`(?:\.\/)?stagedoor (\w+)/g),
+    '', 'the README names only subcommands that --help lists';
+ok $command{$_}, "$_ is among them" for qw(explain credential);
+my ($readme) = $whole =~ /^(`stagedoor explain.*?)\n\n/ms;
 for my $option (($readme // '') =~ /(--\w+)/g) {
 	like $help->{out}, qr/\Q$option\E\b/,
 	    "$option of the README is in --help";

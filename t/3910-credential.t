@@ -172,6 +172,25 @@ SKIP: {
 	    'on a terminal it is called a secret, and printed as asked';
 }
 
+# --- What holds a secret leaves no core file --------------------------------
+
+my $slow = write_file("$dir/slow", "#!/bin/sh\nexec sleep 20\n");
+chmod 0755, $slow;
+push @clusters, { @at, name => 'slow', authProvider => 'exec',
+	exec => { command => $slow } };
+my $slow_file = write_file("$dir/slow.yaml",
+    encode_json(settings(clusters => [$clusters[-1]], source => 'params')));
+for my $command (qw(explain credential)) {
+	my $process = Stagedoor::Process->start(name => $command, command =>
+	    [stagedoor_bin(), $command, '-c', $slow_file,
+	    qw(--user a --cluster slow)]);
+	ok wait_for(sub { slurp('/proc/' . $process->pid . '/limits')
+	    =~ /^Max core file size\s+0\s+0\s/m }, 5, 'no core file'),
+	    "$command leaves no core file";
+	$process->signal('KILL');
+	$process->stop;
+}
+
 # The README shows how, in options that there are.
 my ($readme) = slurp(top() . '/README.md')
     =~ /^(`stagedoor credential.*?interactiveMode: \w+\n)/ms;
