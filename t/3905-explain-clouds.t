@@ -40,6 +40,7 @@ my %env = ($cloud->env(qw(sts entra)), AZURE_CLIENT_SECRET => $secret{entra},
 
 my @clusters = map { { of => 'one', %$_ } } (
 	{ name => 'aws', authProvider => 'aws', assumeRole => $role },
+	{ name => 'same', authProvider => 'aws', assumeRole => $role },
 	{ name => 'azure', authProvider => 'azure' },
 	{ name => 'google', authProvider => 'googleServiceAccount' },
 	{ name => 'plugin', authProvider => 'exec',
@@ -86,6 +87,10 @@ for (['aws', qr/role '\Q$role\E'/, '1[34] min'],
 	like $of->{$name}, qr/ = Bearer \*\*\*\n  can be used/,
 	    'and not what it is, though the cluster says it';
 }
+is scalar(grep { $of->{$_} =~ /: one is at hand\n/ } qw(aws same)), 1,
+    'one of two clusters with one role gets it, and the other says so';
+is scalar(grep { $_->{method} eq 'POST' } @{$cloud->requests('sts')}), 1,
+    'for the cloud was asked once';
 like $of->{plugin}, qr/credential: none\n.*exit code 3/,
     'a plug-in that fails, and how';
 
