@@ -14,6 +14,7 @@
 #include "err.h"
 #include "files.h"
 #include "settings.h"
+#include "shown.h"
 #include "transport.h"
 
 #define CA_MAX (1024 * 1024)	/* a bundle of all public roots is 220 KB */
@@ -115,7 +116,7 @@ prepare(struct cluster *c, const struct settings *s, struct transport *t,
 	if ((c->base_path = url_base_path(arena, c->url)) == NULL) {
 		c->base_path = "";
 		return err_set(err, E_CONFIG, "url '%s' is not an http or "
-		    "https URL", c->url);
+		    "https URL", shown(arena, c->url, NULL));
 	}
 	if (c->provider->check != NULL &&
 	    (r = c->provider->check(c, err)) != 0)

@@ -113,7 +113,7 @@ $run = check([file('both.conf', <<'EOF')]);
 kubernetes = {
 	serviceLocatorMethod = { type = "multiTenant"; };
 	clusterLocatorMethods = ( { type = "config"; clusters = (
-		{ name = "url"; url = "not a url"; authProvider = "aks"; },
+		{ name = "url"; url = "ftp://me:hush-hush@here"; authProvider = "aks"; },
 		{ name = "ca"; url = "https://127.0.0.1:1";
 		  authProvider = "aks"; caData = "@@@"; },
 		{ name = "token"; url = "https://127.0.0.1:1";
@@ -123,7 +123,7 @@ kubernetes = {
 		  authProvider = "aks"; timeout = 99999999999;
 		  skipTLSVerify = true; },
 		{ url = "also not one"; authProvider = "aks"; },
-		{ name = 99999999999; url = "not a url";
+		{ name = 99999999999; url = "ftp://me:hush-hush@here";
 		  authProvider = "aks"; },
 		5
 	); } );
@@ -137,8 +137,8 @@ is $run->{code}, 2, 'errors of every kind give 2';
 $at = 'kubernetes.clusterLocatorMethods[0].clusters';
 my $wide = 'a number past 2147483647 needs the suffix L: 99999999999L';
 is_deeply [sort split /\n/, $run->{err}], [sort(
-    "both.conf:4: cluster 'url' cannot work: url 'not a url' is not an http "
-	. 'or https URL',
+    "both.conf:4: cluster 'url' cannot work: url 'ftp://***\@here' is not an "
+	. 'http or https URL',
     "both.conf:5: cluster 'ca' cannot work: caData is not base64",
     "both.conf:7: cluster 'token' cannot work: its serviceAccountTokenFile "
 	. "cannot be read or is empty: cannot read 'none.token': No such "

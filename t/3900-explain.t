@@ -110,7 +110,7 @@ sub tells {
 my @all;		# everything that was ever said
 
 # explain with these clusters: { code, out, err, of => { NAME => text } }.
-sub explain {
+sub explained {
 	my ($clusters, @args) = @_;
 	@args = ('--user', 'ann') if !@args;
 	my $ran = Stagedoor::Pool->run(['explain', '-c',
@@ -122,7 +122,7 @@ sub explain {
 
 # --- What works -------------------------------------------------------------
 
-my $ran = explain([{ name => 'one', title => 'The one' }], '--user', 'Ann',
+my $ran = explained([{ name => 'one', title => 'The one' }], '--user', 'Ann',
     '--groups', 'dev,x/ops', '--email', 'ann@example.test');
 is $ran->{code}, 0, 'a cluster that can be used gives 0' or diag $ran->{out};
 is $ran->{err}, '', 'and no complaint';
@@ -138,7 +138,7 @@ tells $ran->{of}{one}, 'then each step, and what the cluster says',
     'uid: uid-1', 'group: system:authenticated',
     'extra: sent = Bearer ***', qr/^  can be used\n\z/m;
 
-$ran = explain([{ name => 'old' }, { name => 'ancient' },
+$ran = explained([{ name => 'old' }, { name => 'ancient' },
     { name => 'local', of => 'anon', authProvider => 'localKubectlProxy' },
     { name => 'eks', of => 'one', authProvider => 'aws' },
     { name => 'cert', caFile => "$dir/ca.crt", %x509 },
@@ -216,7 +216,7 @@ my %why = (
 	    qr/cannot work/],
 );
 my @names = sort keys %why;
-$ran = explain([map { { name => $_, %{$why{$_}[0]} } } @names]);
+$ran = explained([map { { name => $_, %{$why{$_}[0]} } } @names]);
 is $ran->{code}, 1, 'clusters that cannot be used give 1';
 is_deeply [$ran->{out} =~ /^cluster (\S+)/mg], \@names,
     'each of them is told of';
@@ -229,16 +229,16 @@ for my $name (@names) {
 unlike $ran->{of}{others}, qr/steps|credential/,
     'who may not is not told what there is';
 
-is explain([{ name => 'one' }, { name => 'refused', %{$why{refused}[0]} }])
+is explained([{ name => 'one' }, { name => 'refused', %{$why{refused}[0]} }])
     ->{code}, 1, 'one among others that cannot be used is enough';
-$ran = explain([{ name => 'one' }, { name => 'wrong', %{$why{wrong}[0]} }],
+$ran = explained([{ name => 'one' }, { name => 'wrong', %{$why{wrong}[0]} }],
     '--user', 'ann', '--cluster', 'one');
 is $ran->{code}, 0, 'but not where it was not asked about';
 is_deeply [keys %{$ran->{of}}], ['one'], 'which is not told of';
 
 # --- What a cluster says is data --------------------------------------------
 
-$ran = explain([map { { name => $_ } } qw(rude many)]);
+$ran = explained([map { { name => $_ } } qw(rude many)]);
 unlike $ran->{out}, qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/,
     'no control character reaches the terminal';
 like $ran->{of}{rude}, qr/takes it for: a\\x1b\[2Jb\\x0ac\n.*group: x/s,
@@ -260,7 +260,7 @@ END
 chmod 0755, $plugin;
 my %exec = (authProvider => 'exec', exec => { command => $plugin,
 	apiVersion => 'client.authentication.k8s.io/v1' });
-$ran = explain([{ name => 'fresh', %exec }]);
+$ran = explained([{ name => 'fresh', %exec }]);
 tells $ran->{of}{fresh}, 'a plug-in is asked, and once more after a 401',
     'steps:', qr/plug-in/, qr/credential: a token/, 'another one is got:',
     qr/plug-in/, qr/credential: a token/, qr/takes it for: system/,
@@ -268,7 +268,7 @@ tells $ran->{of}{fresh}, 'a plug-in is asked, and once more after a 401',
 is slurp("$dir/runs") =~ tr/\n//, 2, 'twice in all';
 is $ran->{code}, 0, 'so it can be used';
 $fake->reset;
-$ran = explain([{ name => 'plug', of => 'one', %exec }]);
+$ran = explained([{ name => 'plug', of => 'one', %exec }]);
 tells $ran->{of}{plug}, 'a token that the cluster does not know is refused',
     qr/plug-in/, qr/refuses it: .*401/, 'another one is got:',
     qr/refuses it: .*401/, qr/^  cannot be used/m;
@@ -276,7 +276,7 @@ tells $ran->{of}{plug}, 'a token that the cluster does not know is refused',
 # --- Guests -----------------------------------------------------------------
 
 for my $guest ('', 'user:development/guest') {
-	$ran = explain([{ name => 'one' }, { name => 'in', of => 'one',
+	$ran = explained([{ name => 'one' }, { name => 'in', of => 'one',
 	    guests => \0 }], '--user', $guest);
 	is $ran->{code}, 1, "guests by '$guest'";
 	like $ran->{out}, qr/\Aguest user:development\/guest\n/, 'are guests';
@@ -287,7 +287,7 @@ for my $guest ('', 'user:development/guest') {
 # --- Time -------------------------------------------------------------------
 
 my $began = time;
-$ran = explain([(map { { name => "hang$_", url => $fake->url('hang')
+$ran = explained([(map { { name => "hang$_", url => $fake->url('hang')
     . "/$_" } } 1 .. 6), { name => 'one' }]);	# no breaker for all
 cmp_ok time - $began, '<', 4, 'clusters that hang cost one time-out, not six';
 like $ran->{of}{hang5}, qr/cannot be asked: .*(?:time|1 s)/i,
@@ -318,7 +318,7 @@ like $ran->{err}, qr/no cluster 'ome'; did you mean 'one'\?/,
 $ran = stagedoor('explain', '-c', "$dir/none.yaml", '--user', 'a');
 is $ran->{code}, 2, 'and settings that cannot be read';
 like $ran->{err}, qr/cannot read/, 'which is said';
-$ran = explain([]);
+$ran = explained([]);
 is $ran->{code}, 1, 'no cluster at all can be used';
 
 my $whole = slurp(top() . '/README.md');

@@ -113,20 +113,19 @@ clusters:
 - {name: one, cluster: {server: "@{[$fake->url('one')]}"}}
 users:
 - {name: me, user: {token: alpha-token}}
-- {name: plugin, user: {exec: {apiVersion: client.authentication.k8s.io/v1,
-    command: some-plugin, interactiveMode: Never}}}
+- {name: basic, user: {username: somebody, password: hush-hush}}
 contexts:
 - {name: mine, context: {cluster: one, user: me}}
-- {name: by-plugin, context: {cluster: one, user: plugin}}
+- {name: by-password, context: {cluster: one, user: basic}}
 END
 my $own = begin();
 is $own->{code}, 0, 'it starts on a kubeconfig'
     or diag $own->{out}, $own->{err};
 like $own->{out}, qr{clusters of \Q$home\E/.kube/config}, 'and says so';
-like "$own->{out}$own->{err}", qr/by-plugin.*exec/,
+like "$own->{out}$own->{err}", qr/by-password.*password/,
     'a context that cannot work is listed with the reason';
 ($clusters, $query, $version) = try('kubeconfig', lines($own));
-is_deeply [map { $_->{name} } @{$clusters->{items}}], [qw(mine by-plugin)],
+is_deeply [map { $_->{name} } @{$clusters->{items}}], [qw(mine by-password)],
     'the contexts are the clusters';
 is $query->{items}[0]{cluster}{name}, 'mine', 'the query asks them';
 cmp_ok scalar @{$query->{items}[0]{resources}[0]{resources}}, '>', 0,
