@@ -29,7 +29,7 @@ struct store;
 
 #define STORE_KEY 32			/* bytes of a key: a hash */
 #define STORE_KIND_MAX 64		/* bytes of a kind */
-#define STORE_VALUE_MAX 65536		/* bytes of a value */
+#define STORE_VALUE_MAX (1 << 20)	/* bytes of a value: GKE's lists too */
 #define STORE_LEASE_MAX 3600000		/* ms of a lease */
 
 struct store_settings {		/* stagedoor.store */

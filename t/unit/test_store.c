@@ -186,12 +186,12 @@ holds_so_many_values(void **state UNUSED)
 static void
 holds_so_many_bytes(void **state UNUSED)
 {
-	static char text[STORE_VALUE_MAX + 1];
+	static char text[65536 + 1];
 	struct store *st;
 	struct stat file;
 	unsigned i, n = 0;
 
-	memset(text, 'x', STORE_VALUE_MAX);
+	memset(text, 'x', sizeof(text) - 1);
 	rig_limits.pages = 256;		/* 1 MiB */
 	st = rig_open();
 	while (n < 20 && rig_put(st, n, text, 0) == 0)
