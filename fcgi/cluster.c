@@ -6,6 +6,8 @@
  */
 #include "base.h"
 
+#include <json-c/json.h>
+
 #include "../providers/plugin.h"
 #include "../providers/provider.h"
 #include "arena.h"
@@ -147,6 +149,10 @@ cluster_release(struct cluster *c)
 {
 	upstream_put(c->upstream);
 	c->upstream = NULL;
+	if (c->own_dashboard) {
+		json_object_put(c->dashboard_parameters);
+		c->dashboard_parameters = NULL;
+	}
 	secret_release(&c->token);
 	secret_release(&c->client_certificate);
 	secret_release(&c->client_key);

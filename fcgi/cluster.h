@@ -73,7 +73,9 @@ struct cluster {
 	struct custom_resource *custom;
 	size_t ncustom;
 	const char *dashboard_url, *dashboard_app;
-	struct json_object *dashboard_parameters;	/* owned; or NULL */
+	struct json_object *dashboard_parameters;	/* of the settings; or
+					   NULL */
+	bool own_dashboard;		/* they are the record's own */
 	double connect_timeout, timeout;	/* seconds */
 	struct string_list allow;	/* n == 0: everyone */
 	bool guests;

@@ -2,8 +2,8 @@
 /*
  * stagedoor serve, and every way in which a web server starts us: settings,
  * a socket, a pool, then waiting for signals. SIGTERM, SIGINT and SIGUSR1
- * drain, SIGHUP reads the settings again, and so does a kubeconfig that
- * changes.
+ * drain, SIGHUP reads the settings again, and so does a kubeconfig or a list
+ * of GKE's clusters that changes.
  */
 #include "base.h"
 
@@ -16,6 +16,7 @@
 #include "err.h"
 #include "fcgi.h"
 #include "files.h"
+#include "gke_keeper.h"
 #include "harden.h"
 #include "kubeconfig.h"
 #include "listen.h"
@@ -30,7 +31,8 @@
 #include "watch.h"
 
 #define THREADS_MAX 1024
-#define WATCH_SECONDS 1		/* between looks at kubeconfigs */
+#define WATCH_SECONDS 1		/* between looks for what changed */
+#define LISTS_MS 5000		/* that the start waits for clouds' lists */
 #define ROOTS_MAX (4 * 1024 * 1024)
 
 struct serve {
@@ -38,6 +40,7 @@ struct serve {
 	size_t nfiles;
 	const char *listen;
 	unsigned threads;
+	bool cgi;		/* one request, on stdin and stdout */
 	struct services services;
 	struct store *store;	/* NULL: memory only */
 	struct secret roots;	/* caFile as it was at the start */
@@ -171,6 +174,7 @@ make_services(struct serve *sv, const struct settings *s)
 	sv->services.transport = transport_new(&opt);
 	open_store(sv, s);
 	sv->services.sources = sources_new(sv->store);
+	sv->services.gke = gke_keeper_new(&sv->services, sv->cgi);
 	return 0;
 }
 
@@ -269,9 +273,9 @@ kubeconfigs_usable(struct serve *sv, const struct settings *s, bool changed)
 	return ok;
 }
 
-/* changed: a kubeconfig did; else we were told to. */
+/* changed: which file or list did; NULL: we were told to. */
 static void
-reload(struct serve *sv, bool changed)
+reload(struct serve *sv, const char *changed)
 {
 	struct settings *s = load_settings(sv);
 	struct runtime *rt;
@@ -283,18 +287,20 @@ reload(struct serve *sv, bool changed)
 		return;
 	}
 	watch_again(sv, s);
-	if (!kubeconfigs_usable(sv, s, changed)) {
+	if (!kubeconfigs_usable(sv, s, changed != NULL)) {
 		log_error("a kubeconfig cannot be used: the last good list of "
 		    "clusters stays");
 		settings_free(s);
 		return;
 	}
+	gke_keeper_use(sv->services.gke, s, 0);
 	make_runtime(sv, s, &rt);
 	pool_use(sv->pool, rt);
 	runtime_put(sv->rt);
 	sv->rt = rt;
-	log_info("settings are read again%s", changed ? ": a kubeconfig has "
-	    "changed" : "");
+	log_info("settings are read again%s%s%s", changed != NULL ? ": " : "",
+	    changed != NULL ? changed : "", changed != NULL ? " has changed" :
+	    "");
 }
 
 /* A signal; 0 now and then where there is something to look at. */
@@ -302,8 +308,8 @@ static int
 next_signal(const struct serve *sv, const sigset_t *set)
 {
 	const struct timespec pause = { .tv_sec = WATCH_SECONDS };
-	int sig = sv->watch.n > 0 ? sigtimedwait(set, NULL, &pause) :
-	    sigwaitinfo(set, NULL);
+	int sig = sv->watch.n > 0 || gke_keeper_active(sv->services.gke) ?
+	    sigtimedwait(set, NULL, &pause) : sigwaitinfo(set, NULL);
 
 	return SD_MAX(sig, 0);
 }
@@ -316,11 +322,13 @@ wait_for_signals(struct serve *sv, const sigset_t *set)
 	for (;;) {
 		sig = next_signal(sv, set);
 		if (sig == SIGHUP)
-			reload(sv, false);
+			reload(sv, NULL);
 		else if (sig != 0)
 			break;
 		else if (watch_changed(&sv->watch))
-			reload(sv, true);
+			reload(sv, "a kubeconfig");
+		else if (gke_keeper_changed(sv->services.gke))
+			reload(sv, "a list of GKE's clusters");
 	}
 	log_info("signal %d: finishing what is under way", sig);
 }
@@ -373,10 +381,12 @@ serve_pool(struct serve *sv, const sigset_t *set)
 	log_info("serving %zu clusters with %u threads",
 	    sv->rt->clusters.n, n);
 	wait_for_signals(sv, set);
+	gke_keeper_end(sv->services.gke);
 	drain = sv->rt->settings->limit_drain;
 	if (!pool_stop(sv->pool, drain)) {
 		/* Threads still use what we would free; but what is being
 		   renewed must not be cut. */
+		gke_keeper_free(sv->services.gke);
 		sources_stop(sv->services.sources);
 		_exit(0);
 	}
@@ -393,14 +403,16 @@ run(struct serve *sv)
 	block_signals(&set);
 	if ((s = load_settings(sv)) == NULL)
 		return 2;
+	sv->cgi = cgi_started() && sv->listen == NULL &&
+	    !listen_inherited(&sv->listener);
 	if (make_services(sv, s) != 0) {
 		settings_free(s);
 		return 2;
 	}
 	watch_again(sv, s);
+	gke_keeper_use(sv->services.gke, s, LISTS_MS);
 	make_runtime(sv, s, &sv->rt);
-	if (cgi_started() && sv->listen == NULL &&
-	    !listen_inherited(&sv->listener))
+	if (sv->cgi)
 		code = serve_cgi(sv, &set);
 	else if (open_listener(sv) != 0)
 		code = 1;
@@ -409,6 +421,7 @@ run(struct serve *sv)
 	listen_close(&sv->listener);
 	watch_release(&sv->watch);
 	runtime_put(sv->rt);
+	gke_keeper_free(sv->services.gke);
 	sources_free(sv->services.sources);
 	store_close(sv->store);
 	transport_free(sv->services.transport);

@@ -6,6 +6,8 @@
 #include <netdb.h>
 
 #include "arena.h"
+#include "err.h"
+#include "gke_keeper.h"
 #include "locator.h"
 #include "settings.h"
 
@@ -66,9 +68,27 @@ locate_not_built(const struct locator_settings *ls, const char *type,
 	    ls->where ? ls->where : "settings", type);
 }
 
+/* There is one, or the keeper says why not. check has none and asks none. */
+static void
+locate_gke(const struct locating *l, const struct gke_keeper *gke)
+{
+	struct err why = ERR_INIT;
+	const char *list;
+
+	if (gke == NULL)
+		return;
+	list = gke_keeper_list(gke, l->settings, l->locator, l->arena, &why);
+	if (list != NULL)
+		locator_gke(l, list);
+	else
+		problems_add(l->problems, true, "%s: %s%s%s",
+		    l->locator->where, why.text, why.detail[0] != '\0' ? ": " :
+		    "", why.detail);
+}
+
 void
-locators_run(const struct settings *s, struct arena *arena,
-    struct clusters *out, struct problems *problems)
+locators_run(const struct settings *s, const struct gke_keeper *gke,
+    struct arena *arena, struct clusters *out, struct problems *problems)
 {
 	size_t i, k;
 
@@ -90,7 +110,8 @@ locators_run(const struct settings *s, struct arena *arena,
 			locate_not_built(ls, "catalog", problems);
 			break;
 		case LOCATOR_GKE:
-			locate_not_built(ls, "gke", problems);
+			locate_gke(&(struct locating){ s, ls, arena, out,
+			    problems }, gke);
 			break;
 		}
 	}

@@ -9,13 +9,17 @@
 struct arena;
 struct cluster;
 struct clusters;
+struct gke_keeper;
 struct locator_settings;
 struct problems;
 struct settings;
 
-/* Fill out (its items are the caller's to free) from all locators. */
-void locators_run(const struct settings *s, struct arena *arena,
-    struct clusters *out, struct problems *problems);
+/*
+ * Fill out (its items are the caller's to free) from all locators. gke holds
+ * the lists of GKE's clusters; NULL: there are none. Nothing is waited for.
+ */
+void locators_run(const struct settings *s, const struct gke_keeper *gke,
+    struct arena *arena, struct clusters *out, struct problems *problems);
 /* A record with the defaults of the settings, in the arena. */
 struct cluster *locator_cluster(const struct settings *s,
     struct arena *arena, const char *name);
@@ -25,5 +29,20 @@ void locator_add(struct clusters *out, struct cluster *c);
 void locator_kubeconfig(const struct settings *s,
     const struct locator_settings *ls, struct arena *arena,
     struct clusters *out, struct problems *problems);
+
+/* What one locator works with. */
+struct locating {
+	const struct settings *settings;
+	const struct locator_settings *locator;
+	struct arena *arena;
+	struct clusters *out;
+	struct problems *problems;
+};
+
+/*
+ * locator_gke.c: the clusters of a list in the form of google_clusters.h that
+ * the locator wants. What cannot be one is left out, and problems say so.
+ */
+void locator_gke(const struct locating *l, const char *list);
 
 #endif

@@ -133,7 +133,8 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->located = located_new();
 	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);
-	locators_run(settings, rt->arena, &rt->clusters, problems);
+	locators_run(settings, services->gke, rt->arena, &rt->clusters,
+	    problems);
 	for (i = 0; i < rt->clusters.n; i++) {
 		cluster_prepare(rt->clusters.items[i], settings, transport,
 		    rt->arena);

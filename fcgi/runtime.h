@@ -10,6 +10,7 @@
 #include "cluster.h"
 
 struct catalog;
+struct gke_keeper;
 struct provider_state;
 struct problems;
 struct settings;
@@ -20,6 +21,7 @@ struct transport;
 struct services {
 	struct transport *transport;
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
+	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
 };
 
 struct runtime {

@@ -23,12 +23,24 @@ enum service_locator { SERVICE_MULTI_TENANT, SERVICE_SINGLE_TENANT,
 enum locator_type { LOCATOR_CONFIG, LOCATOR_LOCAL_KUBECTL_PROXY,
     LOCATOR_KUBECONFIG, LOCATOR_CATALOG, LOCATOR_GKE };
 
+struct gke_settings {
+	const char *project, *region;	/* region "-": all */
+	const char *auth_provider;	/* as written */
+	bool skip_tls_verify, skip_metrics, dashboard;
+	bool dns;			/* endpointType = "dns" */
+	struct pair *labels;		/* that a cluster must have */
+	size_t nlabels;
+	const char *endpoint;		/* of the API; NULL: the usual */
+	double refresh;			/* seconds */
+};
+
 struct locator_settings {
 	enum locator_type type;
 	struct cluster *clusters;	/* config */
 	size_t nclusters;
 	const char *path;		/* kubeconfig; NULL: the default */
 	struct string_list contexts;	/* kubeconfig; n == 0: all */
+	struct gke_settings gke;
 	const char *where;
 };
 

@@ -159,6 +159,21 @@ read_cluster(struct settings *s, const struct node *n, struct cluster *c)
 	read_exec(a, node_get(n, "exec"), c);
 }
 
+static void
+read_labels(struct arena *arena, const struct node *list,
+    struct gke_settings *gke)
+{
+	size_t i;
+
+	gke->labels = read_room(arena, list, sizeof(*gke->labels),
+	    &gke->nlabels);
+	for (i = 0; i < gke->nlabels; i++)
+		gke->labels[i] = (struct pair){
+			read_string(arena, list->items[i], "key"),
+			read_string(arena, list->items[i], "value"),
+		};
+}
+
 void
 read_locators(struct settings *s, const struct node *kubernetes)
 {
@@ -177,6 +192,8 @@ read_locators(struct settings *s, const struct node *kubernetes)
 		read_keys(s->arena, keys, n, ls);
 		ls->where = arena_printf(s->arena, "%s:%u", n->source->name,
 		    n->line);
+		read_labels(s->arena, node_get(n, "matchingResourceLabels"),
+		    &ls->gke);
 		if (ls->type != LOCATOR_CONFIG)
 			continue;
 		ls->clusters = read_room(s->arena, node_get(n, "clusters"),
