@@ -10,6 +10,7 @@
 
 /* A cluster is 5 to 20 KB there, most of it about its nodes. */
 #define ANSWER_MAX (8 << 20)
+#define CLUSTERS_MAX 2000	/* each is a record, and perhaps connections */
 #define LIFE (24 * 3600 * 1000)	/* ms for which a list is better than none */
 
 /* --- The normal form ----------------------------------------------------- */
@@ -117,6 +118,9 @@ google_clusters_reduce(struct json_object *answer, struct strbuf *out,
 	    !list_of(answer, "missingZones", &zones, &nzones))
 		return err_set(err, E_PROTOCOL, "the answer is no list of "
 		    "clusters");
+	if (n > CLUSTERS_MAX)
+		return err_set(err, E_TOOLARGE, "the answer lists more than "
+		    "%d clusters: name a region", CLUSTERS_MAX);
 	strbuf_addstr(out, "{\"clusters\":[");
 	for (i = 0; i < n; i++) {
 		c = json_object_array_get_idx(clusters, i);

@@ -36,7 +36,8 @@ int google_clusters(const struct provider_call *call,
  * An answer of the API to the normal form, which is
  * { "clusters": [ { "name", "endpoint", "dns", "ca", "status", "labels": {} }
  * ], "missingZones": [] }; absent is what the answer does not have. status is
- * there only where there is no address. 0, or E_PROTOCOL: it is no list.
+ * there only where there is no address. 0, E_PROTOCOL: it is no list, or
+ * E_TOOLARGE.
  */
 int google_clusters_reduce(struct json_object *answer, struct strbuf *out,
     struct err *err);

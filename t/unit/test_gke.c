@@ -139,6 +139,25 @@ no_list_is_refused(void **state UNUSED)
 		assert_int_equal(rig_reduce(answers[i]), E_PROTOCOL);
 }
 
+static void
+long_lists_are_refused(void **state UNUSED)
+{
+	static const struct { size_t n; int code; } cases[] = {
+		{ 2000, 0 }, { 2001, E_TOOLARGE } };
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
+
+		strbuf_addstr(&sb, "{\"clusters\":[{}");
+		for (k = 1; k < cases[i].n; k++)
+			strbuf_addstr(&sb, ",{}");
+		strbuf_addstr(&sb, "]}");
+		assert_int_equal(rig_reduce(sb.buf), cases[i].code);
+		strbuf_release(&sb);
+	}
+}
+
 /* ---- clusters ---- */
 
 /* The clusters of an answer with these, as JSON. */
@@ -452,6 +471,7 @@ main(void)
 		RIG_TEST(keeps_what_is_used),
 		RIG_TEST(what_moves_is_no_change),
 		RIG_TEST(no_list_is_refused),
+		RIG_TEST(long_lists_are_refused),
 		RIG_TEST(public_addresses_and_cas),
 		RIG_TEST(dns_addresses),
 		RIG_TEST(settings_go_to_each),
