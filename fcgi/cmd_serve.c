@@ -32,7 +32,6 @@
 
 #define THREADS_MAX 1024
 #define WATCH_SECONDS 1		/* between looks for what changed */
-#define LISTS_MS 5000		/* that the start waits for clouds' lists */
 #define ROOTS_MAX (4 * 1024 * 1024)
 
 struct serve {
@@ -410,7 +409,7 @@ run(struct serve *sv)
 		return 2;
 	}
 	watch_again(sv, s);
-	gke_keeper_use(sv->services.gke, s, LISTS_MS);
+	gke_keeper_use(sv->services.gke, s, GKE_FIRST_MS);
 	make_runtime(sv, s, &sv->rt);
 	if (sv->cgi)
 		code = serve_cgi(sv, &set);

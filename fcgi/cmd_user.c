@@ -10,6 +10,7 @@
 #include "cmd_user.h"
 #include "err.h"
 #include "files.h"
+#include "gke_keeper.h"
 #include "log.h"
 #include "serve_checks.h"
 #include "shown.h"
@@ -179,6 +180,8 @@ load(struct cmd_user *cu)
 	}
 	/* What is said there is told as the outcome. */
 	log_init(LOG_LEVEL_ERROR, false);
+	cu->services.gke = gke_keeper_new(&cu->services, true);
+	gke_keeper_use(cu->services.gke, s, GKE_FIRST_MS);
 	cu->rt = runtime_new(s, &cu->services, &cu->warnings);
 	return 0;
 }
@@ -225,6 +228,7 @@ void
 cmd_user_close(struct cmd_user *cu)
 {
 	runtime_put(cu->rt);
+	gke_keeper_free(cu->services.gke);
 	sources_free(cu->services.sources);
 	store_close(cu->store);
 	if (cu->services.transport != NULL)

@@ -19,6 +19,8 @@ struct locator_settings;
 struct services;
 struct settings;
 
+#define GKE_FIRST_MS 5000	/* for a start to wait, which then goes on */
+
 /*
  * Borrows transport and sources. once: ask once and not again, for processes
  * that answer one request.

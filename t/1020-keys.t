@@ -34,6 +34,8 @@ cmp_ok scalar keys %keys, '>', 150, 'all of them';
 my %expected = (
 	'kubernetes.clusterLocatorMethods[].clusters[].url' =>
 	    'string, required',
+	'kubernetes.clusterLocatorMethods[].refresh' =>
+	    'number from 1 to 3600, with type "gke", default 300',
 	'kubernetes.serviceLocatorMethod.type' =>
 	    '"multiTenant", "singleTenant" or "catalogRelation", required',
 	'stagedoor.threads' => 'integer from 1 to 1024, default 64',

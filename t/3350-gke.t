@@ -356,4 +356,14 @@ for my $case ([{ projectId => undef }, qr/projectId/],
 	is $run->{code}, 2, 'a mistake is one';
 	like $run->{err}, $told, 'and named';
 }
+
+# --- explain and credential -------------------------------------------------
+
+my @who = ('-c', write_file("$dir/who.yaml", encode_json(
+    settings_with({ %SERVER }))), '--user', 'alice', '--cluster', 'a');
+$run = stagedoor('explain', @who);
+is $run->{code}, 0, 'explain finds clusters of Google' or diag $run->{err};
+like $run->{out}, qr/googleServiceAccountCredentials is set/, 'and tells';
+$run = stagedoor('credential', @who);
+like $run->{out}, qr/"token":\s*"google-token-\d+"/, 'credential does too';
 done_testing;
