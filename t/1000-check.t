@@ -113,7 +113,7 @@ $run = check([file('both.conf', <<'EOF')]);
 kubernetes = {
 	serviceLocatorMethod = { type = "multiTenant"; };
 	clusterLocatorMethods = ( { type = "config"; clusters = (
-		{ name = "url"; url = "ftp://me:hush-hush@here"; authProvider = "aks"; },
+		{ name = "url"; url = "ftp://me:x@y"; authProvider = "aks"; },
 		{ name = "ca"; url = "https://127.0.0.1:1";
 		  authProvider = "aks"; caData = "@@@"; },
 		{ name = "token"; url = "https://127.0.0.1:1";
@@ -137,7 +137,7 @@ is $run->{code}, 2, 'errors of every kind give 2';
 $at = 'kubernetes.clusterLocatorMethods[0].clusters';
 my $wide = 'a number past 2147483647 needs the suffix L: 99999999999L';
 is_deeply [sort split /\n/, $run->{err}], [sort(
-    "both.conf:4: cluster 'url' cannot work: url 'ftp://***\@here' is not an "
+    "both.conf:4: cluster 'url' cannot work: url 'ftp://***\@y' is not an "
 	. 'http or https URL',
     "both.conf:5: cluster 'ca' cannot work: caData is not base64",
     "both.conf:7: cluster 'token' cannot work: its serviceAccountTokenFile "

@@ -486,5 +486,6 @@ main(void)
 		RIG_TEST(says_what_was_answered),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

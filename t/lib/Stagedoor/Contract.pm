@@ -43,9 +43,6 @@ sub _startup_out_of_scope {
 	my $config = $case->{appConfig};
 	return 'the aws account of the documentation'
 	    if _has_documented_account($config->{aws});
-	my $locators = ($config->{kubernetes} // {})->{clusterLocatorMethods};
-	return undef if (ref $locators) ne 'ARRAY';
-	return 'gke' if grep { ($_->{type} // '') eq 'gke' } @$locators;
 	return undef;
 }
 
