@@ -58,12 +58,27 @@ behind_nginx(const struct request *req)
 	return server != NULL && str_starts(server, "nginx");
 }
 
+/* For what comes next; this request does not wait for it. */
+static void
+renew(struct proxy *p)
+{
+	const struct client_tokens none = { .lower = true };
+	struct err err = ERR_INIT;
+
+	if (obtain_access(p->req, p->cluster, &none, &p->again, &err) ==
+	    PROVIDER_OK)
+		access_release(&p->again);
+}
+
 /* A 401 to what another credential of ours may get an answer to? */
 static bool
 is_rejected(struct proxy *p, int status)
 {
-	p->rejected = status == 401 && p->again_ok &&
-	    obtain_again(p->req, &p->access, &p->again);
+	if (status != 401 || !obtain_again(p->req, &p->access, &p->again))
+		return false;
+	p->rejected = p->again_ok;
+	if (!p->rejected)
+		renew(p);
 	return p->rejected;
 }
 

@@ -1,0 +1,68 @@
+#!/usr/bin/env perl
+# SPDX-License-Identifier: Apache-2.0
+# The edges of the credential cache, seen from outside: what a client gets
+# when a credential comes too late, or is refused where nothing is sent again.
+# A plug-in stands for any cloud.
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Stagedoor::Test;
+
+use Time::HiRes qw(sleep time);
+
+my $dir = tempdir();
+chmod 0777, $dir or die "$dir: $!";
+my $fake = fake(backstage => 1, clusters => [{ name => 'one',
+    tokens => [map { ("tok-$_") } qw(slow fresh well)] }]);
+
+# DIR/NAME: says when it ran, then does what the test wants.
+sub plugin {
+	my ($name, $body) = @_;
+	write_file("$dir/$name.new", "#!/bin/sh\necho run >>$dir/$name.runs\n"
+	    . $body);
+	chmod 0755, "$dir/$name.new" or die "$name: $!";
+	rename "$dir/$name.new", "$dir/$name" or die "$name: $!";
+	write_file("$dir/$name.runs", '');
+	chmod 0666, "$dir/$name.runs";
+}
+
+sub prints {
+	my ($token) = @_;
+	return qq(echo '{"kind":"ExecCredential","apiVersion":)
+	    . qq("client.authentication.k8s.io/v1",)
+	    . qq("status":{"token":"$token"}}'\n);
+}
+
+sub runs {
+	my ($name) = @_;
+	return scalar(() = slurp("$dir/$name.runs") =~ /run/g);
+}
+
+sub cluster {
+	my ($name, $plugin, %more) = @_;
+	return { name => $name, url => $fake->url('one'),
+	    authProvider => 'exec', skipMetricsLookup => \1,
+	    exec => { command => "$dir/$plugin" }, %more };
+}
+
+sub with {
+	my (@clusters) = @_;
+	return settings(fake => $fake, kubernetes => {
+	    objectTypes => [qw(pods services)] }, clusters => \@clusters,
+	    stagedoor => { breaker => { failures => 1000 } });
+}
+
+# --- A write that meets a 401 -----------------------------------------------
+
+plugin('stale', qq(if [ \$(wc -l <$dir/stale.runs) = 1 ]; then\n)
+    . prints('stale-hush') . "else\n" . prints('tok-fresh') . "fi\n");
+my $pool = pool(settings => with(cluster('stale', 'stale')), threads => 8);
+my @write = ($pool, 'POST', '/clusters/stale/proxy/version', body => 'x');
+is request(@write)->{status}, 401, 'a write is not sent again after a 401';
+ok wait_for(sub { runs('stale') == 2 }, 5, 'another run'),
+    'but another credential is asked for';
+sleep 0.3;
+is request(@write)->{status}, 200, 'which the next write gets';
+is runs('stale'), 2, 'with no further run';
+
+log_has_no('no secret is in a log', 'stale-hush', 'tok-');
+done_testing;
