@@ -172,9 +172,11 @@ static enum look
 look(struct sources *s, const struct share *sh, struct source_value *out,
     struct err *err)
 {
-	bool have = value_get(s, sh, out);
 	const char *kind = sh->source->kind;
+	bool have;
 
+	source_value_release(out);	/* of an earlier look */
+	have = value_get(s, sh, out);
 	if (have)
 		sh->call->note(sh->call, "%s: one is in the store", kind);
 	if (have && (out->expires == 0 ||
