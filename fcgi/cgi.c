@@ -2,6 +2,7 @@
 /* Standard input and output as the carrier of one request. */
 #include "base.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 #include "arena.h"
@@ -100,6 +101,22 @@ body_length(void)
 	return getenv("HTTP_TRANSFER_ENCODING") != NULL ? -1 : 0;
 }
 
+/*
+ * The answer is whole when nobody holds its pipe any more, and we may have a
+ * credential to wait for that comes too late for this client. Not closed: the
+ * next file would get its number.
+ */
+static void
+cgi_end(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDOUT_FILENO);
+	close(fd);
+}
+
 int
 cgi_serve(struct runtime *rt)
 {
@@ -119,6 +136,7 @@ cgi_serve(struct runtime *rt)
 	r = cgi_flush(&cgi);
 	if (req.response.failed || req.response.aborted)
 		r = E_GONE;
+	cgi_end();
 	arena_free(req.arena);
 	strbuf_release(&cgi.out);
 	return r == 0 ? 0 : 1;

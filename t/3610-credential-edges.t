@@ -64,5 +64,31 @@ sleep 0.3;
 is request(@write)->{status}, 200, 'which the next write gets';
 is runs('stale'), 2, 'with no further run';
 
+# --- CGI --------------------------------------------------------------------
+
+plugin('slow', "sleep 4\n" . prints('tok-slow'));
+my $bin = Stagedoor::Util::stagedoor_bin();
+
+sub cgi {
+	my ($file) = @_;
+	local %ENV = (%ENV, GATEWAY_INTERFACE => 'CGI/1.1',
+	    REQUEST_METHOD => 'GET', SERVER_PROTOCOL => 'HTTP/1.1',
+	    REQUEST_URI => '/api/kubernetes/clusters/slow/proxy/version',
+	    STAGEDOOR_USER => 'user:default/alice', QUERY_STRING => '',
+	    STAGEDOOR_CONFIG => $file);
+	open my $out, '-|', "exec $bin 2>>$dir/cgi.log </dev/null"
+	    or die "$bin: $!";
+	my $began = time;
+	my $answer = do { local $/; <$out> };
+	return ($answer, time - $began);	# the program may go on
+}
+
+my $late = with(cluster('slow', 'slow', timeout => 1, connectTimeout => 0.5));
+my $file = write_file("$dir/cgi.json.yaml", encode_json($late));
+my ($out, $took) = cgi($file);
+cmp_ok $took, '<', 3, 'a CGI process does not keep its client '
+    . 'waiting for what it asked for in vain';
+like $out, qr/try again soon/, 'which has its answer';
+
 log_has_no('no secret is in a log', 'stale-hush', 'tok-');
 done_testing;
