@@ -132,6 +132,7 @@ plan_reset(void)
 
 struct ask {
 	struct runtime *rt;	/* NULL: the first */
+	const struct cluster *cluster;	/* NULL: one */
 	struct source_uses used, refused;
 	struct err err;
 	char token[64];
@@ -155,7 +156,8 @@ ask_once(struct ask *a, unsigned char pending[SOURCE_KEY])
 	struct provider_call call;
 	int r = 0;
 
-	provider_call_begin(&call, &asker, &one, NULL);
+	provider_call_begin(&call, &asker, a->cluster != NULL ? a->cluster :
+	    &one, NULL);
 	a->err = (struct err)ERR_INIT;
 	if (obtain(NULL, &call, &cred, &a->err) != PROVIDER_OK)
 		r = a->err.code;
