@@ -178,31 +178,6 @@ run_stream(struct proxy *p)
 }
 
 static int
-answer_busy(struct request *req)
-{
-	struct err err = ERR_INIT;
-
-	err_set(&err, E_BUSY, "too many long answers are under way: try again "
-	    "later, or raise stagedoor.streams");
-	return response_error(req, &err);
-}
-
-static int
-run_counted(struct proxy *p)
-{
-	struct request *req = p->req;
-	struct stream_place place;
-	int r;
-
-	if (!streams_enter(&place, streams_is_long(req->arena, p->path,
-	    req->query), req->rt->settings->streams))
-		return answer_busy(req);
-	r = run_stream(p);
-	streams_leave(&place);
-	return r;
-}
-
-static int
 send_on(struct proxy *p)
 {
 	struct request *req = p->req;
@@ -221,7 +196,7 @@ send_on(struct proxy *p)
 		err_set(&err, E_INPUT, "method %s does not pass", req->method);
 		return response_error(req, &err);
 	}
-	return run_counted(p);
+	return run_stream(p);
 }
 
 /* No token of this user: what the contract answers, or what we improve. */
@@ -263,6 +238,16 @@ send_again(struct proxy *p)
 }
 
 static int
+answer_busy(struct request *req)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, E_BUSY, "too many long answers are under way: try again "
+	    "later, or raise stagedoor.streams");
+	return response_error(req, &err);
+}
+
+static int
 pass_on(struct proxy *p)
 {
 	struct request *req = p->req;
@@ -280,6 +265,22 @@ pass_on(struct proxy *p)
 	if (p->rejected)
 		r = send_again(p);
 	access_release(&p->access);
+	return r;
+}
+
+/* From here a worker may be held for long, by the wait for a credential too. */
+static int
+pass_on_counted(struct proxy *p)
+{
+	struct request *req = p->req;
+	struct stream_place place;
+	int r;
+
+	if (!streams_enter(&place, streams_is_long(req->arena, p->path,
+	    req->query), req->rt->settings->streams))
+		return answer_busy(req);
+	r = pass_on(p);
+	streams_leave(&place);
 	return r;
 }
 
@@ -328,7 +329,7 @@ proxy_to(struct request *req, const struct cluster *c, const char *rest)
 	}
 	if (check_path(&p, rest) != 0)
 		return 0;
-	return pass_on(&p);
+	return pass_on_counted(&p);
 }
 
 static int

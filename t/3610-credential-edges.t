@@ -64,6 +64,29 @@ sleep 0.3;
 is request(@write)->{status}, 200, 'which the next write gets';
 is runs('stale'), 2, 'with no further run';
 
+# --- Workers ----------------------------------------------------------------
+
+plugin('slow', "sleep 4\n" . prints('tok-slow'));
+plugin('well', prints('tok-well'));
+$pool = pool(settings => with(map { cluster($_, $_) } qw(well slow)),
+    threads => 8);
+is get($pool, '/clusters/well/proxy/version')->{status}, 200, 'one is well';
+my @children = map {
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		get($pool, '/clusters/slow/proxy/version', timeout => 20);
+		require POSIX;
+		POSIX::_exit(0);
+	}
+	$pid;
+} 1 .. 12;
+sleep 0.5;
+my $began = time;
+is get($pool, '/clusters')->{status}, 200, 'the list of clusters is there';
+cmp_ok time - $began, '<', 2.5,
+    'while more wait for a credential than there are workers';
+waitpid $_, 0 for @children;
+
 # --- CGI --------------------------------------------------------------------
 
 plugin('slow', "sleep 4\n" . prints('tok-slow'));
