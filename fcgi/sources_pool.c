@@ -28,27 +28,33 @@ job_free(struct queued_job *q)
 	free(q);
 }
 
+static struct queued_job *
+queue_pop(struct sources *s)
+{
+	struct queued_job *q = s->queue;
+
+	if (q == NULL)
+		return NULL;
+	s->queue = q->next;
+	if (s->queue == NULL)
+		s->queue_end = &s->queue;
+	s->queued--;
+	return q;
+}
+
 /* Under the lock; NULL when it is time to end. */
 static struct queued_job *
 job_take(struct sources *s)
 {
 	int64_t until = clock_mono_ms() + THREAD_IDLE_MS;
 	struct timespec ts = { .tv_sec = until / 1000 };
-	struct queued_job *q;
 
 	s->idle++;
 	while (s->queue == NULL && !s->stop &&
 	    pthread_cond_timedwait(&s->work, &s->lock, &ts) == 0)
 		continue;
 	s->idle--;
-	if (s->stop || s->queue == NULL)
-		return NULL;
-	q = s->queue;
-	s->queue = q->next;
-	if (s->queue == NULL)
-		s->queue_end = &s->queue;
-	s->queued--;
-	return q;
+	return s->stop ? NULL : queue_pop(s);
 }
 
 static void
@@ -85,8 +91,7 @@ thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals are for the main thread. If there is none to be had, others will
-   come to the job in their time. */
+/* Signals are for the main thread. */
 static void
 thread_start(struct sources *s)
 {
@@ -100,10 +105,26 @@ thread_start(struct sources *s)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (pthread_create(&thread, &attr, thread_main, s) == 0)
 		s->threads++;
-	else if (s->threads == 0)
-		BUG("pthread_create failed");
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
+}
+
+/*
+ * No thread was to be had. If there are others, they come to the job in their
+ * time; else it fails, and is tried again like any other.
+ */
+static void
+queue_fail(struct sources *s)
+{
+	struct queued_job *q;
+	struct err err = ERR_INIT;
+
+	while (s->threads == 0 && (q = queue_pop(s)) != NULL) {
+		err_set(&err, E_SYSTEM, "%s: the system gave no thread to ask "
+		    "for it: raise its limit of processes", q->entry->kind);
+		entry_settle(s, q->entry, &err);
+		job_free(q);
+	}
 }
 
 void
@@ -129,6 +150,7 @@ sources_queue(struct sources *s, struct entry *e,
 	if (s->queued > s->idle && s->threads < THREADS_MAX)
 		thread_start(s);
 	pthread_cond_signal(&s->work);
+	queue_fail(s);
 }
 
 void
@@ -141,9 +163,8 @@ sources_stop(struct sources *s)
 	pthread_cond_broadcast(&s->work);
 	while (s->threads > 0)
 		pthread_cond_wait(&s->made, &s->lock);
-	pthread_mutex_unlock(&s->lock);
-	while ((q = s->queue) != NULL) {
-		s->queue = q->next;
+	/* Requests that outlast their time may still be queuing more. */
+	while ((q = queue_pop(s)) != NULL)
 		job_free(q);
-	}
+	pthread_mutex_unlock(&s->lock);
 }

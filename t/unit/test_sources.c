@@ -6,6 +6,10 @@
  */
 #include "base.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "rig.h"
 #include "sources_rig.h"
 
 static int
@@ -272,6 +276,37 @@ free_thread(void *arg UNUSED)
 	return NULL;
 }
 
+/* In a process that may have no thread more: 0, or what it says instead. */
+static int
+ask_without_threads(void)
+{
+	const struct rlimit none = { 0, 0 };
+	struct ask a = { .waits = 1000 };
+	int64_t began = clock_mono_ms();
+
+	if ((geteuid() == 0 && setuid(65534) != 0) ||
+	    setrlimit(RLIMIT_NPROC, &none) != 0)
+		return 2;
+	if (ask(&a) != E_SYSTEM || strstr(a.err.text, "no thread") == NULL)
+		return 3;
+	return clock_mono_ms() - began < 500 ? 0 : 4;
+}
+
+static void
+without_a_thread_it_fails_like_anything_else(void **state UNUSED)
+{
+	pid_t pid;
+	int status;
+
+	if (RIG_SANITIZED)	/* they have threads of their own */
+		return;
+	pid = fork();
+	if (pid == 0)
+		_exit(ask_without_threads());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void
 stopping_waits_for_what_is_being_made(void **state UNUSED)
 {
@@ -332,6 +367,7 @@ main(void)
 		TEST(a_refused_value_is_made_anew_once),
 		TEST(what_is_given_again_is_taken),
 		TEST(a_source_of_many_is_made_once),
+		TEST(without_a_thread_it_fails_like_anything_else),
 		TEST(stopping_waits_for_what_is_being_made),
 		TEST(values_go_through_the_store_as_bytes),
 	};
