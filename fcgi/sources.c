@@ -158,16 +158,19 @@ value_is_good(const struct source_value *v, int64_t wall)
 static bool
 entry_is_good(const struct entry *e, const struct source_asker *asker)
 {
+	int64_t now;
+
 	if (!e->have || uses_have(&asker->refused, e))
 		return false;
-	return value_is_good(&e->value, clock_wall_ms()) ||
-	    clock_mono_ms() - e->made < FRESH_MS;
+	now = clock_mono_ms();
+	return now - e->made < FRESH_MS || (now < e->ends_mono &&
+	    value_is_good(&e->value, clock_wall_ms()));
 }
 
 static bool
 entry_is_due(const struct entry *e)
 {
-	return clock_wall_ms() >= e->due;
+	return clock_wall_ms() >= e->due || clock_mono_ms() >= e->due_mono;
 }
 
 /*
@@ -201,16 +204,29 @@ entry_wake(struct sources *s, struct entry *e)
 }
 
 static void
+entry_set_times(struct entry *e, const struct source_value *v)
+{
+	int64_t wall = clock_wall_ms();
+
+	e->made = clock_mono_ms();
+	e->due = due_of(v, wall);
+	e->due_mono = e->ends_mono = INT64_MAX;
+	if (v->expires == 0)
+		return;
+	e->due_mono = e->made + (e->due - wall);
+	e->ends_mono = e->made + (v->expires - SOURCE_SPARE_MS - wall);
+}
+
+static void
 entry_succeed(struct sources *s, struct entry *e, struct source_value *v)
 {
-	e->due = due_of(v, clock_wall_ms());
+	entry_set_times(e, v);
 	source_value_release(&e->value);
 	e->value = *v;			/* taken */
 	*v = (struct source_value)SOURCE_VALUE_INIT;
 	e->have = true;
 	e->serial = ++s->serials;
 	e->generation = generation_of(s, &e->value);
-	e->made = clock_mono_ms();
 	e->failure.code = 0;
 	e->failures = 0;
 	e->retry_at = 0;

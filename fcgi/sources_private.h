@@ -26,6 +26,9 @@ struct entry {
 	struct source_value value;
 	uint64_t serial, generation;	/* as in struct source_use */
 	int64_t due;			/* wall ms: from then on renew it */
+	/* The same and its end by the clock that nobody sets, mono ms: a value
+	   gets no older when the wall clock is set back. */
+	int64_t due_mono, ends_mono;
 	int64_t made;			/* mono ms */
 	int64_t used;			/* mono ms, last */
 	int64_t forced;			/* mono ms of the last 401's; 0: none */

@@ -7,14 +7,35 @@
 #include "base.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "rig.h"
 #include "sources_rig.h"
 
+static int64_t wall_set;	/* s that the wall clock was set forward by */
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	long r = syscall(SYS_clock_gettime, id, ts);
+
+	if (id == CLOCK_REALTIME)
+		ts->tv_sec += __atomic_load_n(&wall_set, __ATOMIC_SEQ_CST);
+	return (int)r;
+}
+
+static void
+wall_clock_set(int64_t s)
+{
+	__atomic_store_n(&wall_set, s, __ATOMIC_SEQ_CST);
+}
+
 static int
 setup(void **state UNUSED)
 {
+	wall_clock_set(0);
 	plan_reset();
 	transport = transport_new(&(struct transport_options){ .threads = 1 });
 	rt = runtime_with(sources_new(NULL));
@@ -176,6 +197,30 @@ what_has_expired_is_used_by_those_who_waited(void **state UNUSED)
 	usleep(1100000);
 	assert_int_equal(ask(&a), 0);
 	assert_string_equal(a.token, "key-2");
+}
+
+static void
+the_wall_clock_may_be_set(void **state UNUSED)
+{
+	struct ask a = { .waits = 5000 };
+
+	plan.lives = 2500;
+	plan.margin = 1000;
+	assert_int_equal(ask(&a), 0);
+	wall_clock_set(-3600);
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-1");
+	usleep(1700000);	/* back: it ends when it would have */
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-2");
+	wall_clock_set(3600);	/* forward: one is made once, and kept */
+	plan.lives = FOREVER;
+	usleep(1000000);
+	assert_int_equal(ask(&a), 0);
+	assert_string_equal(a.token, "key-3");
+	usleep(1000000);
+	assert_int_equal(ask(&a), 0);
+	assert_int_equal(made(), 3);
 }
 
 static void
@@ -363,6 +408,7 @@ main(void)
 		TEST(the_cloud_may_ask_for_more_time),
 		TEST(what_fails_before_it_asks_is_remembered_too),
 		TEST(what_has_expired_is_used_by_those_who_waited),
+		TEST(the_wall_clock_may_be_set),
 		TEST(what_comes_near_its_end_is_not_asked_for_all_the_time),
 		TEST(a_refused_value_is_made_anew_once),
 		TEST(what_is_given_again_is_taken),
