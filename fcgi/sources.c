@@ -21,6 +21,8 @@
 #define FRESH_MS 1000		/* but one just made serves who waited for it,
 				   or they would wait for ever */
 #define BACK_OFF_MAX 60000
+#define UNUSED_MS 3600000	/* then it is forgotten: other settings, other
+				   keys of a role made another of it */
 
 /* ---- keys and generations ---- */
 
@@ -111,23 +113,43 @@ entry_find(struct sources *s, const unsigned char *key)
 	return e;
 }
 
-/* Drop the one that was used longest ago, of those that may go. */
-static void
-entry_drop_one(struct sources *s)
+static bool
+entry_may_go(const struct entry *e)
 {
-	struct entry **p, **oldest = NULL, *e;
+	return e->pins == 0 && e->state == ENTRY_IDLE;
+}
 
-	for (p = &s->entries; (e = *p) != NULL; p = &e->next)
-		if (e->pins == 0 && e->state == ENTRY_IDLE &&
-		    (oldest == NULL || e->used < (*oldest)->used))
-			oldest = p;
-	if (oldest == NULL)
-		return;
-	e = *oldest;
-	*oldest = e->next;
+static void
+entry_drop(struct sources *s, struct entry **p)
+{
+	struct entry *e = *p;
+
+	*p = e->next;
 	s->nentries--;
 	source_value_release(&e->value);
 	free(e);
+}
+
+/* Those that nobody uses any more; if there are too many even so, the one that
+   was used longest ago. */
+static void
+entries_make_room(struct sources *s)
+{
+	struct entry **p = &s->entries, **oldest = NULL, *e;
+	int64_t since = clock_mono_ms() - UNUSED_MS;
+
+	while ((e = *p) != NULL) {
+		if (entry_may_go(e) && e->used < since) {
+			entry_drop(s, p);
+			continue;
+		}
+		if (entry_may_go(e) &&
+		    (oldest == NULL || e->used < (*oldest)->used))
+			oldest = p;
+		p = &e->next;
+	}
+	if (s->nentries >= ENTRIES_MAX && oldest != NULL)
+		entry_drop(s, oldest);
 }
 
 static struct entry *
@@ -136,8 +158,7 @@ entry_get(struct sources *s, const unsigned char *key, const char *kind)
 	struct entry *e = entry_find(s, key);
 
 	if (e == NULL) {
-		if (s->nentries >= ENTRIES_MAX)
-			entry_drop_one(s);
+		entries_make_room(s);
 		e = xcalloc(1, sizeof(*e));
 		memcpy(e->key, key, SOURCE_KEY);
 		e->kind = kind;
