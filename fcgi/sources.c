@@ -20,7 +20,6 @@
 #define ENTRIES_MAX 4096	/* then the one used longest ago goes */
 #define FRESH_MS 1000		/* but one just made serves who waited for it,
 				   or they would wait for ever */
-#define BACK_OFF_MAX 60000
 #define UNUSED_MS 3600000	/* then it is forgotten: other settings, other
 				   keys of a role made another of it */
 
@@ -253,15 +252,22 @@ entry_succeed(struct sources *s, struct entry *e, struct source_value *v)
 	e->retry_at = 0;
 }
 
-static void
-entry_fail(struct entry *e, const struct err *err, int64_t retry_after)
+int64_t
+source_back_off(unsigned failures, int64_t retry_after)
 {
 	int64_t wait = SOURCE_BACK_OFF_MS;
 	unsigned i;
 
-	for (i = 0; i < e->failures && wait < BACK_OFF_MAX; i++)
+	for (i = 0; i < failures && wait < SOURCE_BACK_OFF_MAX; i++)
 		wait *= 2;
-	wait = SD_MAX(SD_MIN(wait, BACK_OFF_MAX), retry_after);
+	return SD_MAX(SD_MIN(wait, SOURCE_BACK_OFF_MAX), retry_after);
+}
+
+static void
+entry_fail(struct entry *e, const struct err *err, int64_t retry_after)
+{
+	int64_t wait = source_back_off(e->failures, retry_after);
+
 	e->failures++;
 	e->failure = *err;
 	e->retry_at = clock_mono_ms() + wait;

@@ -13,6 +13,7 @@
 
 #define SOURCE_SPARE_MS 1000	/* a value that ends so soon has ended */
 #define SOURCE_BACK_OFF_MS 1000	/* after the first failure; then doubled */
+#define SOURCE_BACK_OFF_MAX 60000	/* but for what a cloud asks for */
 #define SOURCE_FORCED_MS 60000	/* between renewals that 401s force */
 
 enum entry_state { ENTRY_IDLE, ENTRY_QUEUED, ENTRY_MAKING };
@@ -66,6 +67,9 @@ struct sources {
 void entry_settle(struct sources *s, struct entry *e, const struct err *err);
 
 bool value_is_good(const struct source_value *v, int64_t wall);
+
+/* ms to wait after so many failures before the last one. */
+int64_t source_back_off(unsigned failures, int64_t retry_after);
 
 /* ---- sources_store.c, not under the lock ---- */
 

@@ -115,20 +115,61 @@ failure_get(struct sources *s, const struct share *sh, struct err *err)
 	return code < 0 ? code : 0;
 }
 
-static void
-failure_put(struct sources *s, const struct share *sh, const struct err *why,
-    int64_t wait)
+/* How often one of us failed in a row. */
+static unsigned
+failures_get(struct sources *s, const struct share *sh)
 {
-	struct store_item item = item_of("source failure", sh->key);
+	struct store_item item = item_of("source failures", sh->key);
+	struct secret text = SECRET_INIT;
+	struct err ignored = ERR_INIT;
+	unsigned n = 0;
+	int64_t expires;
+
+	if (store_get(s->store, &item, &text, &expires, &ignored) == 0)
+		n = (unsigned)strtoul(text.ptr, NULL, 10);
+	secret_release(&text);
+	return n;
+}
+
+static void
+text_put(struct sources *s, const struct store_item *item, int64_t lives,
+    const char *text)
+{
 	struct secret bytes = SECRET_INIT;
 	struct err err = ERR_INIT;
-	char text[sizeof(why->text) + 16];
-	int n = snprintf(text, sizeof(text), "%d %s", why->code, why->text);
 
-	secret_set(&bytes, text, (size_t)SD_MIN(n, (int)sizeof(text) - 1));
-	store_failed(store_put(s->store, &item, &bytes, clock_wall_ms() + wait,
+	secret_set(&bytes, text, strlen(text));
+	store_failed(store_put(s->store, item, &bytes, clock_wall_ms() + lives,
 	    &err), &err);
 	secret_release(&bytes);
+}
+
+/* What it said is forgotten when one may try again, that it failed is not:
+   who tries then may be another. */
+static void
+failure_put(struct sources *s, const struct share *sh, const struct err *why,
+    int64_t retry_after)
+{
+	struct store_item item = item_of("source failure", sh->key);
+	struct store_item count = item_of("source failures", sh->key);
+	unsigned n = failures_get(s, sh);
+	int64_t wait = source_back_off(n, retry_after);
+	char text[sizeof(why->text) + 16];
+
+	snprintf(text, sizeof(text), "%d %s", why->code, why->text);
+	text_put(s, &item, wait, text);
+	snprintf(text, sizeof(text), "%u", n + 1);
+	text_put(s, &count, wait + SOURCE_BACK_OFF_MAX, text);
+}
+
+static void
+failures_forget(struct sources *s, const struct share *sh)
+{
+	struct store_item item = item_of("source failures", sh->key);
+	struct err err = ERR_INIT;
+
+	if (failures_get(s, sh) > 0)
+		store_failed(store_del(s->store, &item, &err), &err);
 }
 
 /*
@@ -200,11 +241,12 @@ make_one(struct sources *s, const struct share *sh, struct source_value *v,
 		return err_set(err, E_BUSY, "%s: another one was asked for "
 		    "less than a minute ago", sh->source->kind);
 	r = sh->source->make(sh->call, sh->source->ctx, v, err);
-	if (r == 0)
+	if (r == 0) {
 		value_put(s, sh, v);
-	else if (r != E_PENDING)
-		failure_put(s, sh, err, SD_MAX((int64_t)SOURCE_BACK_OFF_MS,
-		    v->retry_after));
+		failures_forget(s, sh);
+	} else if (r != E_PENDING) {
+		failure_put(s, sh, err, v->retry_after);
+	}
 	return r;
 }
 

@@ -101,6 +101,33 @@ a_failure_counts_for_all(void **state UNUSED)
 }
 
 static void
+failures_in_a_row_count_for_those_who_come_later(void **state UNUSED)
+{
+	struct ask a = { .waits = 8000 };
+	int64_t began = clock_mono_ms();
+
+	plan.fails = E_CONNECT;
+	while (clock_mono_ms() - began < 2500) {	/* at 0 and 1 s */
+		start_anew(&rt);
+		assert_int_equal(ask(&a), E_CONNECT);
+		usleep(100000);
+	}
+	assert_int_equal(made(), 2);
+	usleep(800000);			/* at 3 s; and then from the first */
+	plan.fails = 0;
+	plan.lives = -1000;
+	start_anew(&rt);
+	assert_int_equal(ask(&a), 0);
+	plan.fails = E_CONNECT;
+	start_anew(&rt);
+	assert_int_equal(ask(&a), E_CONNECT);
+	usleep(1200000);
+	start_anew(&rt);
+	assert_int_equal(ask(&a), E_CONNECT);
+	assert_int_equal(made(), 5);
+}
+
+static void
 an_old_one_is_kept_by_those_who_start_meanwhile(void **state UNUSED)
 {
 	struct ask first = { .waits = 8000 };
@@ -199,6 +226,7 @@ main(void)
 		TEST(one_process_makes_it_for_all),
 		TEST(what_never_expires_is_shared_too),
 		TEST(a_failure_counts_for_all),
+		TEST(failures_in_a_row_count_for_those_who_come_later),
 		TEST(an_old_one_is_kept_by_those_who_start_meanwhile),
 		TEST(what_is_due_is_renewed_by_one),
 		TEST(a_401_forces_one_for_all),
