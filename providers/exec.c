@@ -229,9 +229,9 @@ ended_badly(const struct provider_call *call, const struct run *run,
 	const char *errors = errors_shown(call, run, result->errors);
 	bool signalled = result->status > 128;
 
-	return err_set(err, E_SYSTEM, "credential plug-in '%.*s' of cluster "
-	    "'%s' ended with %s %d%s%s", NAME_SHOWN, run->argv[0],
-	    call->cluster->name, signalled ? "signal" : "exit code",
+	return err_set(err, E_SYSTEM, "credential plug-in '%.*s' ended with "
+	    "%s %d%s%s", NAME_SHOWN, run->argv[0],
+	    signalled ? "signal" : "exit code",
 	    signalled ? result->status - 128 : result->status,
 	    *errors != '\0' ? ": " : "", errors);
 }
@@ -243,8 +243,7 @@ not_run(const struct provider_call *call, const struct run *run,
 {
 	const char *errors = errors_shown(call, run, result->errors);
 
-	return err_set(err, why->code, "credential plug-in of cluster '%s': "
-	    "%s%s%s", call->cluster->name, why->text,
+	return err_set(err, why->code, "credential plug-in: %s%s%s", why->text,
 	    *errors != '\0' ? ": " : "", errors);
 }
 
@@ -253,21 +252,12 @@ read_answer(const struct provider_call *call, const struct run *run,
     const struct process_result *result, struct source_value *out,
     struct err *err)
 {
-	const struct cluster *c = call->cluster;
 	struct err why = ERR_INIT;
-	int r = exec_credential_parse(&result->output, c->exec.api_version,
-	    call->now, out, &why);
+	int r = exec_credential_parse(&result->output,
+	    call->cluster->exec.api_version, call->now, out, &why);
 
-	if (r == 0 && out->part[EXEC_CERTIFICATE].len > 0 &&
-	    strncasecmp(c->url, "https://", 8) != 0)
-		r = err_set(&why, E_CONFIG, "its answer has a client "
-		    "certificate, which needs an https url");
-	if (r != 0) {
-		source_value_release(out);
-		return err_set(err, r, "credential plug-in '%.*s' of cluster "
-		    "'%s': %s", NAME_SHOWN, run->argv[0], c->name, why.text);
-	}
-	return 0;
+	return r == 0 ? 0 : err_set(err, r, "credential plug-in '%.*s': %s",
+	    NAME_SHOWN, run->argv[0], why.text);
 }
 
 static int
@@ -312,6 +302,33 @@ inputs_of(const struct provider_call *call, const struct run *run)
 	return inputs;
 }
 
+/* Not in make: clusters with the same plug-in share what it gives. */
+static int
+check_use(const struct cluster *c, const struct source_value *value,
+    struct err *err)
+{
+	if (value->part[EXEC_CERTIFICATE].len == 0 ||
+	    strncasecmp(c->url, "https://", 8) == 0)
+		return 0;
+	return err_set(err, E_CONFIG, "credential plug-in '%.*s': its answer "
+	    "has a client certificate, which needs an https url", NAME_SHOWN,
+	    c->exec.command);
+}
+
+/* What it says of itself is said of each cluster that wants it. */
+static enum provider_verdict
+failed(const struct cluster *c, struct err *err)
+{
+	struct err why = *err;
+
+	if (why.code == E_PENDING)
+		return PROVIDER_FAILED;
+	err_set(err, why.code, "cluster '%s': %s", c->name, why.text);
+	if (why.detail[0] != '\0')
+		err_detail(err, "%s", why.detail);
+	return PROVIDER_FAILED;
+}
+
 static enum provider_verdict
 obtain(const void *state UNUSED, const struct provider_call *call,
     struct credential *out, struct err *err)
@@ -328,11 +345,12 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 	r = call->source(call, &(struct source) { .kind = "exec",
 	    .inputs = inputs_of(call, &run), .make = make, .ctx = &run },
 	    &value, err);
-	if (r != 0)
-		return PROVIDER_FAILED;
-	exec_credential_take(&value, out);
+	if (r == 0)
+		r = check_use(call->cluster, &value, err);
+	if (r == 0)
+		exec_credential_take(&value, out);
 	source_value_release(&value);
-	return PROVIDER_OK;
+	return r == 0 ? PROVIDER_OK : failed(call->cluster, err);
 }
 
 extern const struct provider_ops provider_exec;

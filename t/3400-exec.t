@@ -100,6 +100,10 @@ my $settings = settings(fake => $fake,
 	entry('behind'),
 	entry('slow', exec => { timeout => 1.5 }),
 	(map { entry($_) } grep { $_ ne 'slow' } @bad),
+	# With the plug-ins of others.
+	entry('same', url => $url{tls}, caFile => "$dir/ca.crt",
+	    exec => { command => "$dir/plain" }),
+	entry('crash2', exec => { command => "$dir/crash" }),
 	entry('none', exec => { command => '' }),
     ]);
 delete $settings->{kubernetes}{clusterLocatorMethods}[0]{clusters}[-1]{exec};
@@ -184,7 +188,10 @@ for my $name (sort keys %want) {
 	like message($rows->{$name}), qr/cluster '$name'/, 'and names it';
 }
 is scalar @{$rows->{$_}{errors}}, 0, "$_ is well meanwhile"
-    or diag message($rows->{$_}) for qw(good told cert both behind);
+    or diag message($rows->{$_}) for qw(good told cert both behind same);
+like message($rows->{crash2}), qr/cluster 'crash2'.* exit code 7/,
+    'a cluster with the same plug-in says it of itself';
+unlike message($rows->{crash2}), qr/cluster 'crash'/, 'and not of another';
 cmp_ok time - $start, '<', 8, 'and nobody waited for more than the slowest';
 
 my %runs = map { $_ => runs($_) } @bad;

@@ -191,8 +191,9 @@ says_how_it_ended(void **state UNUSED)
 	rig.cluster.exec.nenv = 1;
 	rig.status = 3;
 	answers("hush");
-	says("'plugin' of cluster 'one' ended with exit code 3");
-	assert_null(strstr(rig.err.text, ": "));
+	says("cluster 'one': credential plug-in 'plugin' ended with exit "
+	    "code 3");
+	assert_string_equal(strrchr(rig.err.text, ' '), " 3");
 	rig.stderr_text = "no luck with aws-secret-key, hush-1 and "
 	    "password=hush";
 	answers("");
@@ -211,8 +212,8 @@ says_how_it_ended(void **state UNUSED)
 	rig.stderr_text = "logging in with token=hush";
 	rig.failure = E_TIMEOUT;
 	answers("");
-	says("of cluster 'one': 'plugin' did not run: logging in with "
-	    "token=***");
+	says("cluster 'one': credential plug-in: 'plugin' did not run: "
+	    "logging in with token=***");
 	assert_int_equal(rig.err.code, E_TIMEOUT);
 	free(big);
 }
