@@ -38,7 +38,9 @@ const struct key keys_exec[] = {
 	  .text = "what it speaks" },
 	{ "provideClusterInfo", KEY_BOOL, .fallback = "false",
 	  EXEC(cluster_info), .text = "tell it about the cluster" },
-	{ "timeout", KEY_NUMBER, SECONDS, .fallback = "10.0", EXEC(timeout),
+	/* The pool gives a job no more. */
+	{ "timeout", KEY_NUMBER, .min = 0.01, .max = 60, .fallback = "10.0",
+	  EXEC(timeout),
 	  .text = "seconds it may take" },
 	{ .name = NULL }
 };

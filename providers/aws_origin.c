@@ -160,9 +160,9 @@ take_keys(const struct provider_call *call, const struct aws_origin *o,
 	if (!credential_token_ok(o->id, strlen(o->id)) ||
 	    (o->session != NULL && !credential_token_ok(o->session,
 	    strlen(o->session))))
-		return err_set(err, E_CONFIG, "the AWS access key for cluster "
-		    "'%s', or its session token, has blanks or other "
-		    "characters that no key has", call->cluster->name);
+		return err_set(err, E_CONFIG, "the AWS access key, or its "
+		    "session token, has blanks or other characters that no "
+		    "key has");
 	out->access_key_id = arena_strdup(call->scratch, o->id);
 	secret_set(&out->secret, o->secret, strlen(o->secret));
 	if (o->session != NULL)
