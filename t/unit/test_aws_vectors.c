@@ -1,67 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AWS as its own SDKs do it: inputs and outputs of those, recorded, in the
- * folder t/vectors or the one that STAGEDOOR_VECTORS names.
+ * AWS as its own SDKs do it: inputs and outputs of those, recorded.
  */
 #include "base.h"
 
 #include "aws_rig.h"
 #include "aws_sts.h"
 #include "aws_token.h"
-#include "files.h"
-#include "jsonx.h"
 #include "sigv4.h"
-
-#define VECTORS_MAX (4 * 1024 * 1024)
+#include "vectors.h"
 
 /* --- Reading ------------------------------------------------------------- */
-
-static struct json_object *
-load(const char *kind)
-{
-	const char *folder = getenv("STAGEDOOR_VECTORS");
-	const char *top = getenv("top_srcdir");
-	struct json_object *all = NULL;
-	struct secret text = SECRET_INIT;
-	struct err err = ERR_INIT;
-	char path[4096];
-
-	if (folder != NULL)
-		snprintf(path, sizeof(path), "%s/%s.json", folder, kind);
-	else
-		snprintf(path, sizeof(path), "%s/t/vectors/%s.json",
-		    top != NULL ? top : ".", kind);
-	if (file_read(path, VECTORS_MAX, &text, &err) != 0 ||
-	    jsonx_parse(text.ptr, text.len, &all, &err) != 0)
-		fail_msg("%s", err.text);
-	secret_release(&text);
-	assert_true(json_object_array_length(jsonx_get(all, "cases")) > 0);
-	return all;
-}
-
-/* Call test for each case of a file; it says false if the case fails. */
-static void
-each(const char *kind, bool (*test)(struct json_object *in,
-    struct json_object *expected))
-{
-	struct json_object *all = load(kind), *cases, *one;
-	size_t i, failed = 0;
-
-	cases = jsonx_get(all, "cases");
-	for (i = 0; i < json_object_array_length(cases); i++) {
-		one = json_object_array_get_idx(cases, i);
-		rig_setup(NULL);
-		if (!test(jsonx_get(one, "inputs"),
-		    jsonx_get(one, "expected"))) {
-			print_error("%s: %s fails\n", kind,
-			    jsonx_str(one, "id"));
-			failed++;
-		}
-		rig_teardown(NULL);
-	}
-	json_object_put(all);
-	assert_int_equal(failed, 0);
-}
 
 static void
 set(struct secret *s, struct json_object *obj, const char *key)
@@ -93,16 +42,6 @@ keys_of(struct json_object *in)
 	return keys;
 }
 
-static bool
-same(const char *what, const char *want, const char *got)
-{
-	if (str_eq(want, got))
-		return true;
-	print_error("%s: expected\n%s\ngot\n%s\n", what, want ? want : "-",
-	    got ? got : "-");
-	return false;
-}
-
 /* --- Tokens -------------------------------------------------------------- */
 
 static bool
@@ -118,14 +57,14 @@ token_case(struct json_object *in, struct json_object *expected)
 		    "expires")),
 		.now = time_of(in),
 	};
-	bool ok = same("url", jsonx_str(expected, "url_sorted"),
+	bool ok = vectors_same("url", jsonx_str(expected, "url_sorted"),
 	    aws_token_url(rig.arena, &req));
 	const char *token = aws_token(rig.arena, &req);
 
 	/* Those who ask for another host of STS get it by name. */
 	if (jsonx_get(in, "fips") == NULL &&
 	    jsonx_get(in, "sts_regional_endpoints") == NULL)
-		ok &= same("host", req.host, aws_sts_host(rig.arena,
+		ok &= vectors_same("host", req.host, aws_sts_host(rig.arena,
 		    jsonx_str(in, "region")));
 	ok &= str_starts(token, "k8s-aws-v1.aHR0cHM6Ly9") &&
 	    strpbrk(token, "=+/ ") == NULL &&
@@ -138,7 +77,7 @@ token_case(struct json_object *in, struct json_object *expected)
 static void
 tokens(void **state UNUSED)
 {
-	each("aws_eks_token", token_case);
+	vectors_each("aws_eks_token", token_case);
 }
 
 /* --- Calls to STS -------------------------------------------------------- */
@@ -228,11 +167,11 @@ static bool
 same_form(struct json_object *in, const char *body)
 {
 	struct json_object *params = jsonx_get(in, "params");
-	bool ok = same("Action", jsonx_str(in, "action"),
+	bool ok = vectors_same("Action", jsonx_str(in, "action"),
 	    form_field(body, "Action"));
 
 	json_object_object_foreach(params, name, value)
-		ok &= same(name, json_object_get_string(value),
+		ok &= vectors_same(name, json_object_get_string(value),
 		    form_field(body, name));
 	return ok;
 }
@@ -277,16 +216,18 @@ call_case(struct json_object *in, struct json_object *expected)
 	if (want != NULL && strcmp(rq->body, jsonx_str(expected,
 	    "body")) != 0)
 		got = signature_of(in, expected, &keys);
-	ok = ok && same("method", jsonx_str(expected, "method"), rq->method)
-	    && same("url", jsonx_str(expected, "url"), rq->url)
-	    && same("Content-Type", jsonx_str(expected, "content_type"),
+	ok = ok && vectors_same("method", jsonx_str(expected, "method"),
+		rq->method)
+	    && vectors_same("url", jsonx_str(expected, "url"), rq->url)
+	    && vectors_same("Content-Type", jsonx_str(expected, "content_type"),
 		rig_header(rq, "Content-Type"))
-	    && same("X-Amz-Date", jsonx_str(expected, "x_amz_date"),
+	    && vectors_same("X-Amz-Date", jsonx_str(expected, "x_amz_date"),
 		rig_header(rq, "X-Amz-Date"))
-	    && same("X-Amz-Security-Token", jsonx_str(expected,
+	    && vectors_same("X-Amz-Security-Token", jsonx_str(expected,
 		"x_amz_security_token"), rig_header(rq,
 		"X-Amz-Security-Token"))
-	    && same("Authorization", want, got) && same_form(in, rq->body);
+	    && vectors_same("Authorization", want, got)
+	    && same_form(in, rq->body);
 	source_value_release(&value);
 	aws_credentials_release(&keys);
 	return ok;
@@ -295,7 +236,7 @@ call_case(struct json_object *in, struct json_object *expected)
 static void
 calls(void **state UNUSED)
 {
-	each("aws_sts_calls", call_case);
+	vectors_each("aws_sts_calls", call_case);
 }
 
 /* --- The chain of sources ------------------------------------------------ */
@@ -410,22 +351,23 @@ same_start(const char *name, const char *want, const char *got)
 		end = strstr(want, " \u2026");
 	}
 	if (end == NULL || got == NULL)
-		return same(name, want, got);
+		return vectors_same(name, want, got);
 	want = arena_strndup(rig.arena, want, (size_t)(end - want));
 	if (str_starts(got, want))
 		return true;
-	return same(name, want, got);
+	return vectors_same(name, want, got);
 }
 
 static bool
 same_request(struct json_object *want, const struct rig_asked *got)
 {
 	struct json_object *form = jsonx_get(want, "form");
-	bool ok = same("method", jsonx_str(want, "method"), got->method) &&
-	    same("path", jsonx_str(want, "path"), rig_path(got));
+	bool ok = vectors_same("method", jsonx_str(want, "method"),
+		got->method) &&
+	    vectors_same("path", jsonx_str(want, "path"), rig_path(got));
 
 	if (jsonx_str(want, "authorization") == NULL)
-		ok &= same("authorization", NULL,
+		ok &= vectors_same("authorization", NULL,
 		    rig_header(got, "authorization"));
 	json_object_object_foreach(want, name, value) {
 		if (strcmp(name, "method") == 0 || strcmp(name, "path") == 0 ||
@@ -441,7 +383,7 @@ same_request(struct json_object *want, const struct rig_asked *got)
 		const char *other = json_object_get_string(text);
 
 		ok &= strcmp(other, "*") == 0 ? mine != NULL :
-		    same(field, other, mine);
+		    vectors_same(field, other, mine);
 	}
 	return ok;
 }
@@ -464,10 +406,11 @@ same_result(struct json_object *want)
 {
 	if (jsonx_str(want, "error") != NULL)
 		return rig.r != 0 && rig.err.text[0] != '\0';
-	return same("error", "", rig.r == 0 ? "" : rig.err.text) &&
-	    same("key", jsonx_str(want, "k"), rig.got.access_key_id) &&
-	    same("secret", jsonx_str(want, "s"), rig.got.secret.ptr) &&
-	    same("token", jsonx_str(want, "t"), rig.got.session_token.ptr);
+	return vectors_same("error", "", rig.r == 0 ? "" : rig.err.text) &&
+	    vectors_same("key", jsonx_str(want, "k"), rig.got.access_key_id) &&
+	    vectors_same("secret", jsonx_str(want, "s"), rig.got.secret.ptr) &&
+	    vectors_same("token", jsonx_str(want, "t"),
+		rig.got.session_token.ptr);
 }
 
 static bool
@@ -503,7 +446,7 @@ static void
 sources(void **state UNUSED)
 {
 	assert_non_null(mkdtemp(folder));
-	each("aws_credential_chain", chain_case);
+	vectors_each("aws_credential_chain", chain_case);
 	assert_int_equal(rmdir(folder), 0);
 }
 

@@ -11,10 +11,10 @@
 
 #include "azure_rig.h"
 #include "jsonx.h"
+#include "jwt_parts.h"
 #include "strbuf.h"
 
 #define PHRASE "open sesame"
-#define TEXT_MAX 65536
 
 static const struct rig_answer well = { 0, 200, "{\"expires_in\":3599,"
     "\"access_token\":\"tok-1\"}", NULL, 0, 0 };
@@ -110,27 +110,13 @@ file_is(const char *a, const char *b, const char *c)
 
 /* A part of the assertion that was sent; the caller puts it. */
 static struct json_object *
-sent(int which)
+sent(unsigned which)
 {
 	char *token = strstr(rig.asked[0].body, "&client_assertion=");
-	char *text = arena_alloc(rig.arena, TEXT_MAX), *padded;
-	struct json_object *obj = NULL;
-	size_t len, n, i;
 
 	assert_non_null(token);
-	token += strlen("&client_assertion=");
-	if (which == 1)
-		token = strchr(token, '.') + 1;
-	len = strcspn(token, ".");
-	n = (len + 3) / 4 * 4;
-	padded = arena_alloc(rig.arena, n + 1);
-	for (i = 0; i < n; i++)
-		padded[i] = i >= len ? '=' : token[i] == '-' ? '+' :
-		    token[i] == '_' ? '/' : token[i];
-	EVP_DecodeBlock((unsigned char *)text, (unsigned char *)padded,
-	    (int)n);
-	assert_int_equal(jsonx_parse(text, strlen(text), &obj, NULL), 0);
-	return obj;
+	return jwt_json(rig.arena, token + strlen("&client_assertion="),
+	    which);
 }
 
 /* The body of a certificate, without its label and its line ends. */

@@ -2,57 +2,14 @@
 /*
  * Credential plug-ins as client-go takes them: what they print and what the
  * cluster answers, with what went to the cluster and how often the plug-in
- * ran, recorded; in t/vectors or the folder that STAGEDOOR_VECTORS names.
+ * ran, recorded.
  */
 #include "base.h"
 
 #include "exec_rig.h"
-#include "files.h"
-#include "jsonx.h"
+#include "vectors.h"
 
-#define VECTORS_MAX (4 * 1024 * 1024)
 #define BETWEEN_CALLS_MS 2000
-
-static struct json_object *
-load(const char *kind)
-{
-	const char *folder = getenv("STAGEDOOR_VECTORS");
-	const char *top = getenv("top_srcdir");
-	struct json_object *all = NULL;
-	struct secret text = SECRET_INIT;
-	struct err err = ERR_INIT;
-	char path[4096];
-
-	if (folder != NULL)
-		snprintf(path, sizeof(path), "%s/%s.json", folder, kind);
-	else
-		snprintf(path, sizeof(path), "%s/t/vectors/%s.json",
-		    top != NULL ? top : ".", kind);
-	if (file_read(path, VECTORS_MAX, &text, &err) != 0 ||
-	    jsonx_parse(text.ptr, text.len, &all, &err) != 0)
-		fail_msg("%s", err.text);
-	secret_release(&text);
-	assert_true(json_object_array_length(jsonx_get(all, "cases")) > 0);
-	return all;
-}
-
-/* Keys stand there under another label, so that nobody takes them for some. */
-static const char *
-with_keys(const char *text)
-{
-	struct strbuf sb = STRBUF_INIT(VECTORS_MAX);
-	const char *at, *copy;
-
-	while ((at = strstr(text, "TEST KEY")) != NULL) {
-		strbuf_add(&sb, text, (size_t)(at - text));
-		strbuf_addstr(&sb, "PRIVATE KEY");
-		text = at + strlen("TEST KEY");
-	}
-	strbuf_addstr(&sb, text);
-	copy = arena_strndup(rig.arena, sb.buf, sb.len);
-	strbuf_release(&sb);
-	return copy;
-}
 
 static int
 number_at(struct json_object *list, size_t i, int otherwise)
@@ -119,7 +76,7 @@ one_case(struct json_object *in, struct json_object *expected)
 	if (version != NULL)
 		rig.cluster.exec.api_version = version;
 	if (jsonx_str(in, "stdout") != NULL)
-		rig.stdout_text = with_keys(jsonx_str(in, "stdout"));
+		rig.stdout_text = vectors_with_keys(jsonx_str(in, "stdout"));
 	rig.status = exit_of(in);
 	if (provider_find("exec")->check(&rig.cluster, &rig.err) != 0)
 		return !json_object_get_boolean(jsonx_get(expected, "ok")) &&
@@ -135,22 +92,7 @@ one_case(struct json_object *in, struct json_object *expected)
 static void
 all_of_them(void **state UNUSED)
 {
-	struct json_object *all = load("exec_credential"), *cases, *one;
-	size_t i, failed = 0;
-
-	cases = jsonx_get(all, "cases");
-	for (i = 0; i < json_object_array_length(cases); i++) {
-		one = json_object_array_get_idx(cases, i);
-		rig_setup(NULL);
-		if (!one_case(jsonx_get(one, "inputs"),
-		    jsonx_get(one, "expected"))) {
-			print_error("%s fails\n", jsonx_str(one, "id"));
-			failed++;
-		}
-		rig_teardown(NULL);
-	}
-	json_object_put(all);
-	assert_int_equal(failed, 0);
+	vectors_each("exec_credential", one_case);
 }
 
 int

@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include "google_rig.h"
+#include "jwt_parts.h"
 
 #define TOKEN_URL "https://oauth2.googleapis.com/token"
 #define IAM_URL "https://iamcredentials.googleapis.com/v1/projects/-/" \
@@ -20,27 +21,12 @@
 
 /* --- Keys of accounts ---------------------------------------------------- */
 
+/* Of the assertion in that question; the caller puts it. */
 static struct json_object *
-part(const char *jwt, unsigned which)
+sent_claims(size_t which)
 {
-	struct json_object *tree;
-	unsigned char out[4096];
-	char text[4096];
-	size_t len, i;
-	int n;
-
-	for (; which > 0; which--)
-		jwt = strchr(jwt, '.') + 1;
-	len = strcspn(jwt, ".&");
-	for (i = 0; i < len; i++)
-		text[i] = jwt[i] == '-' ? '+' : jwt[i] == '_' ? '/' : jwt[i];
-	while (i % 4 != 0)
-		text[i++] = '=';
-	n = EVP_DecodeBlock(out, (unsigned char *)text, (int)i);
-	while (n > 0 && out[n - 1] == '\0')
-		n--;
-	assert_int_equal(jsonx_parse((char *)out, (size_t)n, &tree, NULL), 0);
-	return tree;
+	return jwt_json(rig.arena, strstr(rig.asked[which].body,
+	    "assertion=") + 10, 1);
 }
 
 static void
@@ -62,8 +48,8 @@ account(void **state UNUSED)
 	rig_form_has(0, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type"
 	    "%3Ajwt-bearer");
 	jwt = strstr(rig.asked[0].body, "assertion=") + 10;
-	header = part(jwt, 0);
-	claims = part(jwt, 1);
+	header = jwt_json(rig.arena, jwt, 0);
+	claims = jwt_json(rig.arena, jwt, 1);
 	assert_string_equal(jsonx_str(header, "kid"), "kid1");
 	assert_string_equal(jsonx_str(claims, "iss"), "sa@p.iam");
 	assert_string_equal(jsonx_str(claims, "scope"), RIG_SCOPES);
@@ -95,7 +81,7 @@ token_uri(void **state UNUSED)
 	    "\"http://127.0.0.1:1234/token\""));
 	rig_says("http://127.0.0.1:1234/token", GOOD);
 	rig_expect("tok-1");
-	claims = part(strstr(rig.asked[0].body, "assertion=") + 10, 1);
+	claims = sent_claims(0);
 	assert_string_equal(jsonx_str(claims, "aud"), TOKEN_URL);
 	json_object_put(claims);
 
@@ -337,7 +323,7 @@ skewed(void **state UNUSED)
 	    .body = "{\"error\":\"invalid_grant\"}", .skew = -600000 });
 	rig_says(TOKEN_URL, GOOD);
 	rig_expect("tok-1");
-	claims = part(strstr(rig.asked[1].body, "assertion=") + 10, 1);
+	claims = sent_claims(1);
 	assert_int_equal(json_object_get_int64(jsonx_get(claims, "iat")),
 	    RIG_NOW / 1000 - 600);
 	json_object_put(claims);
@@ -406,7 +392,7 @@ impersonated(void **state UNUSED)
 	    "\"2025-03-14T16:19:26.5Z\"}", .skew = 600000 });
 	rig_expect("tok-2");
 	assert_int_equal(rig.got.expires, RIG_NOW + 3600500);
-	claims = part(strstr(rig.asked[0].body, "assertion=") + 10, 1);
+	claims = sent_claims(0);
 	assert_string_equal(jsonx_str(claims, "scope"), GOOGLE_SCOPE_CLOUD);
 	json_object_put(claims);
 	assert_string_equal(rig.asked[1].headers,
