@@ -20,9 +20,9 @@ got(const char *id, const char *secret, const char *session)
 	rig_get();
 	if (rig.r != 0)
 		fail_msg("%s", rig.err.text);
-	assert_string_equal(rig.got.access_key_id, id);
-	assert_string_equal(rig.got.secret.ptr, secret);
-	assert_true(str_eq(rig.got.session_token.ptr, session));
+	assert_string_equal(aws.got.access_key_id, id);
+	assert_string_equal(aws.got.secret.ptr, secret);
+	assert_true(str_eq(aws.got.session_token.ptr, session));
 }
 
 static void
@@ -33,8 +33,8 @@ failed(int code, const char *told)
 	if (strstr(rig.err.text, told) == NULL)
 		fail_msg("'%s' does not say '%s'", rig.err.text, told);
 	assert_non_null(strstr(rig.err.text, "'eks'"));
-	assert_null(rig.got.access_key_id);
-	assert_int_equal(rig.got.secret.len, 0);
+	assert_null(aws.got.access_key_id);
+	assert_int_equal(aws.got.secret.len, 0);
 }
 
 /* It would come from that source, and nobody is there. */
@@ -97,7 +97,7 @@ expired_environment(void **state UNUSED)
 	rig_variable("AWS_SECRET_ACCESS_KEY", "SENV");
 	rig_variable("AWS_CREDENTIAL_EXPIRATION", "2025-03-14T15:09:27Z");
 	got("AKENV", "SENV", NULL);
-	assert_int_equal(rig.got.expires, RIG_NOW + 1000);
+	assert_int_equal(aws.got.expires, RIG_NOW + 1000);
 	rig_variable("AWS_CREDENTIAL_EXPIRATION", "2025-03-14T15:09:26Z");
 	failed(E_CONFIG, "have expired");
 	assert_null(strstr(rig.err.text, "AKENV"));
@@ -229,7 +229,7 @@ source_profiles(void **state UNUSED)
 	    "[profile two]\nrole_arn = r2\nsource_profile = one\n"
 	    "[profile one]\nrole_arn = r1\nsource_profile = one\n" KEYS("1"));
 	got("ASIA2", "S2", "T2");
-	assert_int_equal(rig.got.expires, RIG_NOW + 3600000);
+	assert_int_equal(aws.got.expires, RIG_NOW + 3600000);
 	assert_string_equal(rig.kinds, "aws role, aws role, ");
 	asked(0, "https://sts.eu-west-1.amazonaws.com/", "AK1",
 	    "&RoleArn=r2&RoleSessionName=aws-sdk-js-1741964966000"
@@ -237,7 +237,7 @@ source_profiles(void **state UNUSED)
 	asked(1, "https://sts.eu-west-1.amazonaws.com/", "ASIA1",
 	    "&RoleArn=r3&RoleSessionName=aws-sdk-js-1741964966000"
 	    "&ExternalId=a%20b%26c&DurationSeconds=900");
-	assert_string_equal(rig.region, "eu-west-2");
+	assert_string_equal(aws.region, "eu-west-2");
 	assert_non_null(strstr(rig.notes, "profile 'one': has static keys"));
 	assert_null(strstr(rig.notes, "S1"));
 }
@@ -352,7 +352,7 @@ main_role(void **state UNUSED)
 	asked(0, CN, "AKENV", "Action=GetCallerIdentity");
 	asked(1, CN, "AKENV", "&RoleArn=arn%3Aaws-cn%3Aiam%3A%3A333333333333"
 	    "%3Arole%2Fbackstage&RoleSessionName=backstage&ExternalId=x");
-	assert_string_equal(rig.region, "cn-north-1");
+	assert_string_equal(aws.region, "cn-north-1");
 	rig.settings.aws.main.partition = "aws";
 	rig.settings.aws.main.region = NULL;
 	got("ASIA2", "S2", "T2");
@@ -471,9 +471,9 @@ file_syntax(void **state UNUSED)
 		rig_file("/c", rows[i].text);
 		rig_get();
 		if ((rig.r == 0) != (rows[i].secret != NULL) ||
-		    !str_eq(rig.got.secret.ptr, rows[i].secret))
-			fail_msg("row %zu: '%s' %s", i, rig.got.secret.ptr ?
-			    rig.got.secret.ptr : "", rig.err.text);
+		    !str_eq(aws.got.secret.ptr, rows[i].secret))
+			fail_msg("row %zu: '%s' %s", i, aws.got.secret.ptr ?
+			    aws.got.secret.ptr : "", rig.err.text);
 	}
 }
 
@@ -488,10 +488,10 @@ regions(void **state UNUSED)
 	account_keys(&rig.settings.aws.main, "AKMAIN", "SMAIN");
 	rig_variable("AWS_DEFAULT_REGION", "eu-west-3");
 	got("AKMAIN", "SMAIN", NULL);
-	assert_string_equal(rig.region, "us-east-1");
+	assert_string_equal(aws.region, "us-east-1");
 	rig_variable("AWS_REGION", "eu-west-2");
 	got("AKMAIN", "SMAIN", NULL);
-	assert_string_equal(rig.region, "eu-west-2");
+	assert_string_equal(aws.region, "eu-west-2");
 	rig_variable("AWS_REGION", "evil.example.org/");
 	failed(E_CONFIG, "region");
 
@@ -503,7 +503,7 @@ regions(void **state UNUSED)
 	got("AKMAIN", "SMAIN", NULL);
 	rig.settings.aws.main.access_key_id = NULL;
 	got("AKACC", "SACC", NULL);
-	assert_string_equal(rig.region, "cn-north-1");
+	assert_string_equal(aws.region, "cn-north-1");
 	rig.settings.aws.naccounts = 2;
 	nobody_answers("aws instance, ", "IMDSv2");
 	rig.settings.aws.naccounts = 1;

@@ -29,8 +29,8 @@ works(void)
 	rig_get();
 	if (rig.r != 0)
 		fail_msg("%s", rig.err.text);
-	assert_string_equal(rig.got.access_key_id, "ASIA");
-	assert_string_equal(rig.got.secret.ptr, "S");
+	assert_string_equal(aws.got.access_key_id, "ASIA");
+	assert_string_equal(aws.got.secret.ptr, "S");
 }
 
 /* --- Containers ---------------------------------------------------------- */
@@ -81,10 +81,10 @@ containers(void **state UNUSED)
 	    "http://169.254.170.23/v1/credentials?a=1");
 	assert_string_equal(rig_header(&rig.asked[0], "Authorization"),
 	    "topsecret.token");
-	assert_int_equal(rig.got.expires, RIG_NOW + 3600000);
+	assert_int_equal(aws.got.expires, RIG_NOW + 3600000);
 	skewed = 60000;
 	works();
-	assert_int_equal(rig.got.expires, RIG_NOW + 3540000);
+	assert_int_equal(aws.got.expires, RIG_NOW + 3540000);
 
 	/* The file wins over the variable, the path over the URL. */
 	rig_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token");
@@ -120,7 +120,7 @@ container_trouble(void **state UNUSED)
 	answers(503, E_TIMEOUT, 200);
 	works();
 	assert_int_equal(rig.nasked, 3);
-	assert_int_equal(rig.slept, 2000);
+	assert_int_equal(rig_slept(), 2000);
 	answers(503, 0, 0);
 	fails(E_BUSY, "container's endpoint of credentials answered 503");
 	assert_int_equal(rig.nasked, 3);
@@ -290,7 +290,7 @@ static_stability(void **state UNUSED)
 	well();
 	parts[2].body = JSON("Token", PAST);
 	works();
-	assert_in_range(rig.got.expires, RIG_NOW + 5 * 60 * 1000,
+	assert_in_range(aws.got.expires, RIG_NOW + 5 * 60 * 1000,
 	    RIG_NOW + 10 * 60 * 1000);
 	assert_non_null(strstr(rig.notes, "have expired"));
 }
@@ -365,9 +365,9 @@ programs(void **state UNUSED)
 		assert_int_equal(rig.r, 0);
 		assert_string_equal(program.args, rows[i].value);
 	}
-	assert_string_equal(rig.got.secret.ptr, "S");
-	assert_int_equal(rig.got.session_token.len, 0);
-	assert_int_equal(rig.got.expires, 0);
+	assert_string_equal(aws.got.secret.ptr, "S");
+	assert_int_equal(aws.got.session_token.len, 0);
+	assert_int_equal(aws.got.expires, 0);
 	assert_string_equal(program.env,
 	    "[PATH=/bin][AWS_PROFILE=p][AWS_CONFIG_FILE=/c]");
 	run_profile("x 'y");

@@ -72,13 +72,11 @@ ask(const struct step *steps, bool web)
 	int r;
 
 	source_value_release(&value);
-	rig.nasked = rig.sleeps = 0;
-	rig.slept = 0;
+	rig_forget();
 	rig.cloud = play;
 	script = steps;
 	secret_set(&keys.secret, "secret", 6);
 	secret_set(&keys.session_token, SESSION, strlen(SESSION));
-	memset(&rig.err, 0, sizeof(rig.err));
 	if (web)
 		r = aws_sts_web_identity(&call, &role, "/t", &value, &rig.err);
 	else
@@ -143,8 +141,8 @@ tries(void **state UNUSED)
 		    rig.nasked != rows[i].asked)
 			fail_msg("row %zu: %u tries, '%s'", i,
 			    (unsigned)rig.nasked, rig.err.text);
-		assert_int_equal(rig.sleeps, rows[i].asked - 1);
-		assert_in_range(rig.slept, 0, 3000);
+		assert_int_equal(rig.nslept, rows[i].asked - 1);
+		assert_in_range(rig_slept(), 0, 3000);
 		assert_int_equal(rig.err.code, rows[i].r);
 		told(rows[i].status < 0 ? "STS at sts.eu-west-1.amazonaws.com"
 		    : arena_printf(rig.arena, "STS answered %d",
@@ -162,7 +160,7 @@ well_at_last(void **state UNUSED)
 	assert_string_equal(value.part[0].ptr, "ASIA");
 	assert_int_equal(value.expires, RIG_NOW + 3600000);
 	assert_int_equal(value.margin, 5 * 60 * 1000);
-	assert_in_range(rig.slept, 7000, 9000);
+	assert_in_range(rig_slept(), 7000, 9000);
 	assert_int_equal(value.retry_after, 0);
 	/* Each is signed for its own time. */
 	assert_string_not_equal(date_of(0), date_of(2));
@@ -178,7 +176,7 @@ retry_after(void **state UNUSED)
 
 	assert_int_equal(ask(steps, false), E_BUSY);
 	assert_int_equal(rig.nasked, 1);
-	assert_int_equal(rig.sleeps, 0);
+	assert_int_equal(rig.nslept, 0);
 	assert_int_equal(value.retry_after, 60000);
 }
 
@@ -195,7 +193,7 @@ clocks(void **state UNUSED)
 	    600000, 0 }, { 403, "SignatureDoesNotMatch", 600000, 0 } };
 
 	assert_int_equal(ask(ahead, false), 0);
-	assert_int_equal(rig.sleeps, 0);
+	assert_int_equal(rig.nslept, 0);
 	assert_string_equal(date_of(0), "20250314T150926Z");
 	assert_string_equal(date_of(1), "20250314T151926Z");
 	assert_int_equal(value.expires, RIG_NOW + 3000000);
@@ -266,7 +264,7 @@ stale_tokens(void **state UNUSED)
 	script = steps;
 	assert_int_equal(aws_sts_web_identity(&call, &role, "/t", &value,
 	    &rig.err), 0);
-	assert_int_equal(rig.sleeps, 0);
+	assert_int_equal(rig.nslept, 0);
 	assert_non_null(strstr(rig.asked[0].body, "WebIdentityToken=" TOKEN));
 	assert_null(strstr(rig.asked[0].body, "%0A"));
 	assert_non_null(strstr(rig.asked[1].body,

@@ -407,10 +407,10 @@ same_result(struct json_object *want)
 	if (jsonx_str(want, "error") != NULL)
 		return rig.r != 0 && rig.err.text[0] != '\0';
 	return vectors_same("error", "", rig.r == 0 ? "" : rig.err.text) &&
-	    vectors_same("key", jsonx_str(want, "k"), rig.got.access_key_id) &&
-	    vectors_same("secret", jsonx_str(want, "s"), rig.got.secret.ptr) &&
+	    vectors_same("key", jsonx_str(want, "k"), aws.got.access_key_id) &&
+	    vectors_same("secret", jsonx_str(want, "s"), aws.got.secret.ptr) &&
 	    vectors_same("token", jsonx_str(want, "t"),
-		rig.got.session_token.ptr);
+		aws.got.session_token.ptr);
 }
 
 static bool

@@ -16,15 +16,15 @@
 #define IMDS "/metadata/identity/oauth2/token"
 #define IMDS_QUERY "?api-version=2018-02-01&resource=" AZURE_AKS
 
-static const struct rig_answer well = { 0, 200, TOKEN_OK, NULL, 0, 0 };
+static const struct rig_answer well = { .status = 200, .body = TOKEN_OK };
 
 /* --- What is checked ----------------------------------------------------- */
 
 static void
 answers(const struct rig_answer *list, size_t n)
 {
-	rig.answers = list;
-	rig.nanswers = n;
+	azure.answers = list;
+	azure.nanswers = n;
 }
 
 static void
@@ -33,8 +33,8 @@ got(const char *token)
 	rig_get();
 	if (rig.r != 0)
 		fail_msg("%s", rig.err.text);
-	assert_string_equal(rig.got.part[0].ptr, token);
-	assert_int_equal(rig.got.part[1].len, 0);
+	assert_string_equal(azure.got.part[0].ptr, token);
+	assert_int_equal(azure.got.part[1].len, 0);
 }
 
 static void
@@ -50,7 +50,7 @@ failed(int code, const char *told)
 	rig_get();
 	assert_int_equal(rig.r, code);
 	says(rig.err.text, told);
-	assert_null(rig.got.part[0].ptr);
+	assert_null(azure.got.part[0].ptr);
 	assert_null(strstr(rig.err.text, SECRET));
 	assert_null(strstr(rig.notes, SECRET));
 }
@@ -79,7 +79,7 @@ order(void **state UNUSED)
 	    "identity: AZURE_TENANT_ID is not set; managed identity: nothing "
 	    "answers at http://169.254.169.254; Azure CLI: there is no az");
 	says(rig.notes, "PowerShell: not a source");
-	rig.process = (struct rig_process){ .output =
+	azure.process = (struct rig_process){ .output =
 	    "{\"accessToken\":\"tok-az\",\"expires_on\":1741970000}" };
 	got("tok-az");
 	assert_int_equal(rig.nasked, 1);
@@ -88,11 +88,11 @@ order(void **state UNUSED)
 	rig_variable("IDENTITY_HEADER", "msi-secret");
 	answers(&well, 1);
 	got("tok-1");
-	says(rig.asked[0].line, "GET http://127.0.0.1:1/msi?");
+	says(rig.asked[0].url, "http://127.0.0.1:1/msi?");
 	rig_variable("AZURE_FEDERATED_TOKEN_FILE", "/t");
 	rig_file("/t", "federated\n");
 	got("tok-1");
-	says(rig.asked[0].line, "/msi?");
+	says(rig.asked[0].url, "/msi?");
 	application();
 	got("tok-1");
 	says(rig.asked[0].body, "client_assertion=federated");
@@ -100,7 +100,7 @@ order(void **state UNUSED)
 	got("tok-1");
 	says(rig.asked[0].body, "client_secret=");
 	assert_int_equal(rig.nasked, 1);
-	assert_int_equal(rig.runs, 0);
+	assert_int_equal(azure.runs, 0);
 }
 
 static void
@@ -121,7 +121,7 @@ static void
 pins(void **state UNUSED)
 {
 	with_secret();
-	rig.process = (struct rig_process){ .output =
+	azure.process = (struct rig_process){ .output =
 	    "{\"accessToken\":\"tok-az\",\"expires_on\":1741970000}" };
 	answers(&well, 1);
 	rig_variable("AZURE_TOKEN_CREDENTIALS", " Dev\n");
@@ -136,17 +136,17 @@ pins(void **state UNUSED)
 	rig_variable("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
 	got("tok-1");
 	assert_int_equal(rig.nasked, 1);
-	says(rig.asked[0].line, IMDS_QUERY);
+	says(rig.asked[0].url, IMDS_QUERY);
 	rig_variable("AZURE_TOKEN_CREDENTIALS", "AzurePowerShellCredential");
 	failed(E_CONFIG, "PowerShell: not a source for a server");
 	rig_variable("AZURE_TOKEN_CREDENTIALS", "prod,dev");
 	failed(E_CONFIG, "AZURE_TOKEN_CREDENTIALS is 'prod,dev'");
 	/* The settings beat the variable. */
-	rig.pin = "dev";
+	azure.pin = "dev";
 	got("tok-az");
-	rig.pin = "production";
+	azure.pin = "production";
 	failed(E_CONFIG, "stagedoor.cloud.azureCredential is 'production'");
-	rig.pin = NULL;
+	azure.pin = NULL;
 	rig_variable("AZURE_TOKEN_CREDENTIALS", "");
 	got("tok-1");
 	says(rig.asked[0].body, "client_secret");
@@ -156,14 +156,14 @@ pins(void **state UNUSED)
 static void
 configured_and_failing(void **state UNUSED)
 {
-	static const struct rig_answer refused = { 0, 401,
+	static const struct rig_answer refused = { .status = 401, .body =
 	    "{\"error\":\"invalid_client\",\"error_description\":"
 	    "\"AADSTS7000215: Invalid client secret " SECRET
-	    " provided. Trace ID: 1\\r\\nTimestamp: 2\"}", NULL, 0, 0 };
+	    " provided. Trace ID: 1\\r\\nTimestamp: 2\"}" };
 
 	with_secret();
 	answers(&refused, 1);
-	rig.process = (struct rig_process){ .output =
+	azure.process = (struct rig_process){ .output =
 	    "{\"accessToken\":\"tok-az\",\"expires_on\":1741970000}" };
 	failed(E_DENIED, "cannot get an Azure token (environment): "
 	    "https://login.microsoftonline.com answered 401: AADSTS7000215: "
@@ -172,15 +172,15 @@ configured_and_failing(void **state UNUSED)
 	assert_int_equal(rig.nasked, 1);
 	rig_variable("AZURE_CLIENT_SECRET", "");
 	rig_variable("AZURE_FEDERATED_TOKEN_FILE", "/gone");
-	failed(E_SYSTEM, "AZURE_FEDERATED_TOKEN_FILE names cannot be read");
+	failed(E_NOTFOUND, "AZURE_FEDERATED_TOKEN_FILE names cannot be read");
 	says(rig.err.detail, "'/gone'");
 	rig_file("/gone", "two words");
 	failed(E_CONFIG, "holds no token");
 	rig_variable("AZURE_CLIENT_CERTIFICATE_PATH", "/cert");
-	failed(E_SYSTEM, "AZURE_CLIENT_CERTIFICATE_PATH names cannot");
+	failed(E_NOTFOUND, "AZURE_CLIENT_CERTIFICATE_PATH names cannot");
 	rig_file("/cert", "none");
 	failed(E_CONFIG, "there is no private key in it");
-	assert_int_equal(rig.runs, 0);
+	assert_int_equal(azure.runs, 0);
 }
 
 /* --- Entra --------------------------------------------------------------- */
@@ -193,7 +193,7 @@ entra_request(void **state UNUSED)
 	rig_variable("AZURE_CLIENT_SECRET", "s+/=&~");
 	answers(&well, 1);
 	got("tok-1");
-	assert_string_equal(rig.asked[0].line,
+	assert_string_equal(rig_line(0),
 	    "POST https://login.microsoftonline.com" URL);
 	assert_string_equal(rig.asked[0].body, "client_id=a%20b&scope="
 	    AZURE_AKS "%2F.default&grant_type=client_credentials&"
@@ -242,14 +242,14 @@ authorities(void **state UNUSED)
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		rig_variable("AZURE_AUTHORITY_HOST",
 		    rows[i].variable != NULL ? rows[i].variable : "");
-		rig.entra_host = rows[i].setting;
+		azure.entra_host = rows[i].setting;
 		if (rows[i].url == NULL) {
 			failed(E_CONFIG, "must be https://HOST");
 			assert_int_equal(rig.nasked, 0);
 			continue;
 		}
 		got("tok-1");
-		assert_string_equal(rig.asked[0].line, arena_printf(rig.arena,
+		assert_string_equal(rig_line(0), arena_printf(rig.arena,
 		    "POST %s" URL, rows[i].url));
 	}
 }
@@ -269,7 +269,7 @@ tenants(void **state UNUSED)
 		assert_int_equal(rig.nasked, 0);
 		rig_variable("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential");
 		failed(E_CONFIG, "AZURE_TENANT_ID is no tenant");
-		assert_int_equal(rig.runs, 0);
+		assert_int_equal(azure.runs, 0);
 		rig_variable("AZURE_TOKEN_CREDENTIALS", "");
 	}
 	rig_variable("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
@@ -291,26 +291,26 @@ retries(void **state UNUSED)
 		const char *told;
 	} rows[] = {
 		{ { { .status = 503 }, { .status = 500 },
-		    { 0, 200, TOKEN_OK, NULL, 0, 0 } }, 3, 3, 0,
+		    { .status = 200, .body = TOKEN_OK } }, 3, 3, 0,
 		    { 800, 1600 }, NULL },
 		{ { { .status = 429, .retry_after = 4000 },
-		    { 0, 200, TOKEN_OK, NULL, 0, 0 } }, 2, 2, 0,
+		    { .status = 200, .body = TOKEN_OK } }, 2, 2, 0,
 		    { 4000, 0 }, NULL },
 		{ { { .status = 429, .retry_after = 0 },
-		    { 0, 200, TOKEN_OK, NULL, 0, 0 } }, 2, 2, 0,
+		    { .status = 200, .body = TOKEN_OK } }, 2, 2, 0,
 		    { 800, 0 }, NULL },
 		{ { { .status = 429, .retry_after = 20000 } }, 1, 1, E_BUSY,
 		    { 0, 0 }, "answered 429" },
 		{ { { .status = 502, .body = "<html>\1 bad" } }, 1, 3, E_BUSY,
 		    { 800, 1600 }, "answered 502: <html>  bad" },
-		{ { { .r = E_TIMEOUT }, { .r = E_CONNECT },
-		    { 0, 200, TOKEN_OK, NULL, 0, 0 } }, 3, 3, 0,
+		{ { { .fails = E_TIMEOUT }, { .fails = E_CONNECT },
+		    { .status = 200, .body = TOKEN_OK } }, 3, 3, 0,
 		    { 800, 1600 }, NULL },
-		{ { { .r = E_TLS } }, 1, 3, E_TLS, { 800, 1600 },
+		{ { { .fails = E_TLS } }, 1, 3, E_TLS, { 800, 1600 },
 		    "microsoftonline.com: no answer" },
-		{ { { .r = E_TOOLARGE } }, 1, 1, E_TOOLARGE, { 0, 0 },
+		{ { { .fails = E_TOOLARGE } }, 1, 1, E_TOOLARGE, { 0, 0 },
 		    "no answer" },
-		{ { { .r = E_CONFIG } }, 1, 1, E_CONFIG, { 0, 0 },
+		{ { { .fails = E_CONFIG } }, 1, 1, E_CONFIG, { 0, 0 },
 		    "no answer" },
 		{ { { .status = 400, .body = "{\"error\":\"invalid_client\"}" }
 		    }, 1, 1, E_DENIED, { 0, 0 },
@@ -336,7 +336,7 @@ retries(void **state UNUSED)
 	}
 	answers(rows[3].answers, 1);
 	failed(E_BUSY, "429");
-	assert_int_equal(rig.got.retry_after, 20000);
+	assert_int_equal(azure.got.retry_after, 20000);
 }
 
 /* What a good status brings, and how long it is good for. */
@@ -385,8 +385,8 @@ bodies(void **state UNUSED)
 			continue;
 		}
 		got("tok-1");
-		assert_int_equal(rig.got.expires - RIG_NOW, rows[i].expires);
-		assert_int_equal(rig.got.margin, rows[i].margin);
+		assert_int_equal(azure.got.expires - RIG_NOW, rows[i].expires);
+		assert_int_equal(azure.got.margin, rows[i].margin);
 	}
 }
 
@@ -402,18 +402,18 @@ app_service(void **state UNUSED)
 	rig_variable("IDENTITY_HEADER", "msi-secret");
 	answers(&well, 1);
 	got("tok-1");
-	assert_string_equal(rig.asked[0].line, "GET http://127.0.0.1:1/msi/"
+	assert_string_equal(rig_line(0), "GET http://127.0.0.1:1/msi/"
 	    "token?api-version=2019-08-01&resource=" AZURE_AKS);
 	assert_string_equal(rig.asked[0].headers,
-	    "X-IDENTITY-HEADER: msi-secret");
+	    "X-IDENTITY-HEADER: msi-secret\n");
 	rig_variable("AZURE_CLIENT_ID", "a&b");
 	got("tok-1");
-	says(rig.asked[0].line, AZURE_AKS "&client_id=a%26b");
+	says(rig.asked[0].url, AZURE_AKS "&client_id=a%26b");
 	answers(&ill, 1);
 	failed(E_BUSY, "(managed identity): http://127.0.0.1:1/msi/token "
 	    "answered 500: header *** is wrong");
 	assert_int_equal(rig.nasked, 3);
-	assert_int_equal(rig.runs, 0);
+	assert_int_equal(azure.runs, 0);
 	rig_variable("IDENTITY_HEADER", "a\r\nb");
 	failed(E_CONFIG, "IDENTITY_HEADER");
 	assert_int_equal(rig.nasked, 0);
@@ -425,7 +425,7 @@ static void
 metadata_service(void **state UNUSED)
 {
 	static const struct rig_answer there[] = { { .status = 400 },
-	    { 0, 200, TOKEN_OK, NULL, 0, 0 } };
+	    { .status = 200, .body = TOKEN_OK } };
 	static const struct rig_answer docker = { .status = 403,
 	    .body = "connecting: host unreachable" };
 	static const struct rig_answer forbidden = { .status = 403 };
@@ -435,16 +435,16 @@ metadata_service(void **state UNUSED)
 
 	answers(there, 2);
 	got("tok-1");
-	assert_string_equal(rig.asked[0].line,
+	assert_string_equal(rig_line(0),
 	    "GET http://169.254.169.254" IMDS);
 	assert_string_equal(rig.asked[0].headers, "");
 	assert_true(rig.asked[0].timeout == 1.0);
-	assert_string_equal(rig.asked[1].line,
+	assert_string_equal(rig_line(1),
 	    "GET http://169.254.169.254" IMDS IMDS_QUERY);
-	assert_string_equal(rig.asked[1].headers, "Metadata: true");
+	assert_string_equal(rig.asked[1].headers, "Metadata: true\n");
 	rig_variable("AZURE_CLIENT_ID", "mine");
 	got("tok-1");
-	says(rig.asked[1].line, "&client_id=mine");
+	says(rig.asked[1].url, "&client_id=mine");
 
 	answers(&docker, 1);
 	failed(E_CONFIG, "nothing answers at http://169.254.169.254; Azure "
@@ -456,7 +456,7 @@ metadata_service(void **state UNUSED)
 	answers(&forbidden, 1);
 	failed(E_DENIED, "(managed identity): http://169.254.169.254 "
 	    "answered 403");
-	assert_int_equal(rig.runs, 0);
+	assert_int_equal(azure.runs, 0);
 }
 
 static void
@@ -465,7 +465,7 @@ metadata_retries(void **state UNUSED)
 	static const struct rig_answer gone = { .status = 404 };
 	static const struct rig_answer slow[] = { { .status = 410 },
 	    { .status = 429 }, { .status = 503 },
-	    { 0, 200, TOKEN_OK, NULL, 0, 0 } };
+	    { .status = 200, .body = TOKEN_OK } };
 	static const int64_t pauses[] = { 800, 1600, 3200, 6400, 6400 };
 	size_t i;
 
@@ -477,14 +477,14 @@ metadata_retries(void **state UNUSED)
 	assert_int_equal(rig.nslept, 5);
 	for (i = 0; i < 5; i++)
 		assert_int_equal(rig.slept[i], pauses[i]);
-	assert_string_equal(rig.asked[0].line,
+	assert_string_equal(rig_line(0),
 	    "GET http://127.0.0.1:4" IMDS IMDS_QUERY);
 	answers(slow, 4);
 	got("tok-1");
 	assert_int_equal(rig.nasked, 4);
 	answers(NULL, 0);
-	failed(E_CONFIG, "managed identity: http://127.0.0.1:4/: connection "
-	    "refused; Azure CLI");
+	failed(E_CONFIG, "managed identity: http://127.0.0.1:4/: no answer; "
+	    "Azure CLI");
 	assert_int_equal(rig.nasked, 1);
 }
 
@@ -514,14 +514,14 @@ arc(void **state UNUSED)
 	rig_file("/var/opt/azcmagent/tokens/x", "no");
 	rig_file("/var/opt/azcmagent/tokens/.key", "no");
 	answers(list, 2);
-	failed(E_SYSTEM, "group himds");
+	failed(E_NOTFOUND, "group himds");
 	rig_file(ARC_KEY, "arc-key");
 	got("tok-1");
-	assert_string_equal(rig.asked[0].line, "GET http://127.0.0.1:5/arc"
+	assert_string_equal(rig_line(0), "GET http://127.0.0.1:5/arc"
 	    "?api-version=2020-06-01&resource=" AZURE_AKS);
-	assert_string_equal(rig.asked[0].headers, "Metadata: true");
+	assert_string_equal(rig.asked[0].headers, "Metadata: true\n");
 	assert_string_equal(rig.asked[1].headers,
-	    "Metadata: true\nAuthorization: Basic arc-key");
+	    "Metadata: true\nAuthorization: Basic arc-key\n");
 	for (i = 0; i < ARRAY_LEN(heads); i++) {
 		list[0].head = heads[i];
 		failed(E_PROTOCOL, "does not name a key of its own");
@@ -541,21 +541,21 @@ cli_runs(void **state UNUSED)
 	rig_variable("AZURE_CONFIG_DIR", "/h/az");
 	rig_variable("KUBECONFIG", "/k");
 	rig_variable("AZURE_CLIENT_SECRET", SECRET);
-	rig.process = (struct rig_process){ .output =
+	azure.process = (struct rig_process){ .output =
 	    "{\"accessToken\":\"tok-az\",\"expires_on\":1741968566,"
 	    "\"expiresOn\":\"2001-01-01 00:00:00.000000\"}\n" };
 	got("tok-az");
-	assert_int_equal(rig.got.expires, RIG_NOW + 3600000);
-	assert_int_equal(rig.got.margin, 900000);
-	assert_string_equal(rig.argv, "az account get-access-token --output "
-	    "json --resource " AZURE_AKS);
-	assert_string_equal(rig.env, "PATH=/usr/local/bin:/usr/bin:/bin\n"
-	    "HOME=/h\nAZURE_CONFIG_DIR=/h/az");
+	assert_int_equal(azure.got.expires, RIG_NOW + 3600000);
+	assert_int_equal(azure.got.margin, 900000);
+	assert_string_equal(azure.argv, "az account get-access-token --output "
+	    "json --resource " AZURE_AKS " ");
+	assert_string_equal(azure.env, "PATH=/usr/local/bin:/usr/bin:/bin\n"
+	    "HOME=/h\nAZURE_CONFIG_DIR=/h/az\n");
 	rig_variable("PATH", "/p");
 	rig_variable("AZURE_TENANT_ID", TENANT);
 	got("tok-az");
-	says(rig.argv, AZURE_AKS " --tenant " TENANT);
-	says(rig.env, "PATH=/p\n");
+	says(azure.argv, AZURE_AKS " --tenant " TENANT);
+	says(azure.env, "PATH=/p\n");
 }
 
 static void
@@ -566,9 +566,10 @@ cli_fails(void **state UNUSED)
 		int r;
 		const char *told;
 	} rows[] = {
-		{ { .r = E_NOTFOUND }, E_CONFIG,
+		{ { .fails = E_NOTFOUND }, E_CONFIG,
 		    "Azure CLI: there is no az in PATH" },
-		{ { .r = E_TIMEOUT }, E_TIMEOUT, "(Azure CLI): cannot run" },
+		{ { .fails = E_TIMEOUT }, E_TIMEOUT,
+		    "(Azure CLI): cannot run" },
 		{ { .status = 127 }, E_CONFIG, "install the Azure CLI" },
 		{ { .status = 1, .errors = "ERROR: Please run 'az login' to "
 		    "setup account." }, E_CONFIG, "nobody is logged in" },
@@ -591,7 +592,7 @@ cli_fails(void **state UNUSED)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		rig.process = rows[i].process;
+		azure.process = rows[i].process;
 		failed(rows[i].r, rows[i].told);
 		assert_null(strstr(rig.err.text, "tok-az"));
 		assert_null(strstr(rig.notes, "tok-az"));
@@ -635,14 +636,14 @@ cli_local_time(void **state UNUSED)
 		setenv("TZ", rows[i].zone, 1);
 		tzset();
 		secret_set(&printed, text, strlen(text));
-		rig_drop();
-		r = azure_cli_take(&call, &printed, &rig.got, NULL);
+		source_value_release(&azure.got);
+		r = azure_cli_take(&call, &printed, &azure.got, NULL);
 		assert_int_equal(r, rows[i].end != NULL ? 0 : E_PROTOCOL);
 		if (r != 0)
 			continue;
 		memset(&tm, 0, sizeof(tm));
 		strptime(rows[i].end, "%Y-%m-%dT%H:%M:%S", &tm);
-		assert_int_equal(rig.got.expires / 1000, timegm(&tm));
+		assert_int_equal(azure.got.expires / 1000, timegm(&tm));
 	}
 	secret_release(&printed);
 }

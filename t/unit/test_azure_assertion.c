@@ -16,8 +16,8 @@
 
 #define PHRASE "open sesame"
 
-static const struct rig_answer well = { 0, 200, "{\"expires_in\":3599,"
-    "\"access_token\":\"tok-1\"}", NULL, 0, 0 };
+static const struct rig_answer well = { .status = 200, .body =
+    "{\"expires_in\":3599,\"access_token\":\"tok-1\"}" };
 /* PEM: a key, its certificate, that of its issuer. */
 static char *key, *locked, *own, *issuer, *other_key;
 static EVP_PKEY *pkey;
@@ -95,8 +95,8 @@ setup(void **state)
 	rig_variable("AZURE_TENANT_ID", "contoso");
 	rig_variable("AZURE_CLIENT_ID", "app-1");
 	rig_variable("AZURE_CLIENT_CERTIFICATE_PATH", "/pem");
-	rig.answers = &well;
-	rig.nanswers = 1;
+	azure.answers = &well;
+	azure.nanswers = 1;
 	return 0;
 }
 

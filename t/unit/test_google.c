@@ -38,8 +38,8 @@ account(void **state UNUSED)
 	rig_credentials(rig_account(""));
 	rig_says(TOKEN_URL, GOOD);
 	rig_expect("tok-1");
-	assert_int_equal(rig.got.expires, RIG_NOW + 3599000);
-	assert_int_equal(rig.got.margin, 300000);
+	assert_int_equal(google.got.expires, RIG_NOW + 3599000);
+	assert_int_equal(google.got.margin, 300000);
 
 	assert_string_equal(rig.asked[0].method, "POST");
 	assert_string_equal(rig.asked[0].url, TOKEN_URL);
@@ -65,6 +65,7 @@ account(void **state UNUSED)
 	    "is set\n"));
 	assert_null(strstr(rig.notes, "PRIVATE KEY"));
 	assert_non_null(strstr(rig.inputs, "PRIVATE KEY"));
+	assert_string_equal(rig.kinds, "google token, ");
 	assert_true(str_starts(rig.inputs, RIG_SCOPES "\n"));
 }
 
@@ -207,8 +208,8 @@ lives(void **state UNUSED)
 		    "{\"access_token\":\"t\",\"expires_in\":%s}",
 		    cases[i].expires_in));
 		rig_expect("t");
-		assert_int_equal(rig.got.expires, RIG_NOW + cases[i].life);
-		assert_int_equal(rig.got.margin, cases[i].margin);
+		assert_int_equal(google.got.expires, RIG_NOW + cases[i].life);
+		assert_int_equal(google.got.margin, cases[i].margin);
 	}
 }
 
@@ -246,7 +247,7 @@ told(void **state UNUSED)
 	rig_refuse(E_PROTOCOL, "answered 302");
 	rig_answer(&(struct rig_answer){ .url = TOKEN_URL,
 	    .fails = E_CONNECT });
-	rig_refuse(E_CONNECT, "oauth2.googleapis.com: connect ECONNREFUSED");
+	rig_refuse(E_CONNECT, "oauth2.googleapis.com: no answer");
 }
 
 /* So much as the beginning of an assertion is not shown. */
@@ -291,7 +292,7 @@ tries(void **state UNUSED)
 	busy(504, 0, "");
 	busy(503, 4000, "");
 	rig_refuse(E_BUSY, "answered 503");
-	assert_int_equal(rig.got.retry_after, 4000);
+	assert_int_equal(google.got.retry_after, 4000);
 }
 
 static void
@@ -303,11 +304,11 @@ tries_no_more(void **state UNUSED)
 	busy(429, 60000, "");		/* too long to wait here */
 	rig_refuse(E_BUSY, "answered 429");
 	assert_int_equal(rig.nslept, 0);
-	assert_int_equal(rig.got.retry_after, 60000);
+	assert_int_equal(google.got.retry_after, 60000);
 	busy(400, 0, "{\"error\":\"invalid_grant\"}");
 	rig_refuse(E_DENIED, "answered 400 invalid_grant");
-	assert_int_equal(rig.got.retry_after, 0);
-	rig.no_time = true;
+	assert_int_equal(google.got.retry_after, 0);
+	rig.patience = 0;
 	busy(503, 0, "");
 	rig_refuse(E_BUSY, "answered 503");
 }
@@ -327,7 +328,7 @@ skewed(void **state UNUSED)
 	assert_int_equal(json_object_get_int64(jsonx_get(claims, "iat")),
 	    RIG_NOW / 1000 - 600);
 	json_object_put(claims);
-	assert_int_equal(rig.got.expires, RIG_NOW + 3599000);
+	assert_int_equal(google.got.expires, RIG_NOW + 3599000);
 
 	/* Once; and not for a few seconds. */
 	rig_answer(&(struct rig_answer){ .url = TOKEN_URL, .status = 400,
@@ -391,7 +392,7 @@ impersonated(void **state UNUSED)
 	    .body = "{\"accessToken\":\"tok-2\",\"expireTime\":"
 	    "\"2025-03-14T16:19:26.5Z\"}", .skew = 600000 });
 	rig_expect("tok-2");
-	assert_int_equal(rig.got.expires, RIG_NOW + 3600500);
+	assert_int_equal(google.got.expires, RIG_NOW + 3600500);
 	claims = sent_claims(0);
 	assert_string_equal(jsonx_str(claims, "scope"), GOOGLE_SCOPE_CLOUD);
 	json_object_put(claims);
@@ -411,7 +412,7 @@ impersonated(void **state UNUSED)
 	rig_says(IAM_URL, "{\"accessToken\":\"tok-3\",\"expireTime\":"
 	    "\"2125-03-14T16:19:26Z\"}");
 	rig_expect("tok-3");
-	assert_int_equal(rig.got.expires, RIG_NOW + 86400000);
+	assert_int_equal(google.got.expires, RIG_NOW + 86400000);
 }
 
 static void
@@ -506,7 +507,7 @@ metadata(void **state UNUSED)
 	rig_expect("tok-m");
 	assert_string_equal(rig.asked[0].headers, "Metadata-Flavor: Google\n");
 	/* It keeps tokens to their end: half of what is left is ours. */
-	assert_int_equal(rig.got.margin, 21000);
+	assert_int_equal(google.got.margin, 21000);
 	assert_string_equal(rig.inputs, RIG_SCOPES "\nmetadata\n"
 	    "http://metadata.google.internal\n");
 
@@ -523,7 +524,7 @@ metadata(void **state UNUSED)
 	rig_refuse(E_DENIED, "metadata.google.internal answered 404");
 	rig_answer(&(struct rig_answer){ .url = METADATA_URL,
 	    .fails = E_CONNECT });
-	rig_refuse(E_CONNECT, "metadata.google.internal: connect");
+	rig_refuse(E_CONNECT, "metadata.google.internal: no answer");
 }
 
 static void
@@ -582,11 +583,7 @@ static void
 provider(void **state UNUSED)
 {
 	const struct provider_ops *ops = provider_find("googleServiceAccount");
-	const struct cluster cluster = { .name = "gke" };
-	struct provider_call call = { .cluster = &cluster,
-	    .scratch = rig.arena, .now = RIG_NOW, .note = rig_note,
-	    .read_file = rig_read_file, .getenv = rig_getenv,
-	    .http = rig_http, .sleep = rig_sleep, .source = rig_source };
+	struct provider_call call = rig_call();
 	struct credential cred = CREDENTIAL_INIT;
 	void *own = xcalloc(1, ops->state_size);
 

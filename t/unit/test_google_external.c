@@ -143,7 +143,7 @@ impersonated(void **state UNUSED)
 	rig_says(IAM_URL, "{\"accessToken\":\"tok-2\",\"expireTime\":"
 	    "\"2025-03-14T17:09:26+01:00\"}");
 	rig_expect("tok-2");
-	assert_int_equal(rig.got.expires, RIG_NOW + 3600000);
+	assert_int_equal(google.got.expires, RIG_NOW + 3600000);
 	rig_form_has(0, "scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2F"
 	    "cloud-platform");
 	assert_string_equal(rig.asked[1].body, "{\"scope\":[\"scope.a\","
