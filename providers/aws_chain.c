@@ -16,9 +16,9 @@ int
 aws_origin_environment(const struct provider_call *call,
     struct aws_origin *out, struct err *err)
 {
-	const char *id = aws_variable(call, "AWS_ACCESS_KEY_ID");
-	const char *secret = aws_variable(call, "AWS_SECRET_ACCESS_KEY");
-	const char *time = aws_variable(call, "AWS_CREDENTIAL_EXPIRATION");
+	const char *id = provider_variable(call, "AWS_ACCESS_KEY_ID");
+	const char *secret = provider_variable(call, "AWS_SECRET_ACCESS_KEY");
+	const char *time = provider_variable(call, "AWS_CREDENTIAL_EXPIRATION");
 
 	if (id == NULL || secret == NULL) {
 		call->note(call, "%s is not set", id == NULL ?
@@ -28,7 +28,7 @@ aws_origin_environment(const struct provider_call *call,
 	out->kind = AWS_AT_HAND;
 	out->id = id;
 	out->secret = secret;
-	out->session = aws_variable(call, "AWS_SESSION_TOKEN");
+	out->session = provider_variable(call, "AWS_SESSION_TOKEN");
 	out->expires = 0;
 	call->note(call, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are "
 	    "set");
@@ -47,7 +47,7 @@ link_environment(const struct aws_scene *scene, struct aws_origin *out,
 {
 	const struct provider_call *call = scene->call;
 
-	if (aws_variable(call, "AWS_PROFILE") == NULL)
+	if (provider_variable(call, "AWS_PROFILE") == NULL)
 		return aws_origin_environment(call, out, err);
 	call->note(call, "AWS_PROFILE is set: keys in the environment do not "
 	    "count");
@@ -81,7 +81,7 @@ static int
 link_profile(const struct aws_scene *scene, struct aws_origin *out,
     struct err *err)
 {
-	const char *name = aws_variable(scene->call, "AWS_PROFILE");
+	const char *name = provider_variable(scene->call, "AWS_PROFILE");
 	const struct aws_origin *found;
 	int r;
 
@@ -102,8 +102,9 @@ link_web_identity(const struct aws_scene *scene, struct aws_origin *out,
 {
 	const struct provider_call *call = scene->call;
 
-	out->token_file = aws_variable(call, "AWS_WEB_IDENTITY_TOKEN_FILE");
-	out->role.arn = aws_variable(call, "AWS_ROLE_ARN");
+	out->token_file = provider_variable(call,
+	    "AWS_WEB_IDENTITY_TOKEN_FILE");
+	out->role.arn = provider_variable(call, "AWS_ROLE_ARN");
 	if (out->token_file == NULL || out->role.arn == NULL) {
 		call->note(call, "%s is not set", out->token_file == NULL ?
 		    "AWS_WEB_IDENTITY_TOKEN_FILE" : "AWS_ROLE_ARN");
@@ -112,7 +113,7 @@ link_web_identity(const struct aws_scene *scene, struct aws_origin *out,
 	call->note(call, "AWS_WEB_IDENTITY_TOKEN_FILE is set: assumes role "
 	    "'%s'", out->role.arn);
 	out->kind = AWS_WEB_IDENTITY;
-	out->role.session = aws_variable(call, "AWS_ROLE_SESSION_NAME");
+	out->role.session = provider_variable(call, "AWS_ROLE_SESSION_NAME");
 	aws_profile_sts(scene, NULL, &out->role.sts);
 	return 0;
 }
@@ -121,9 +122,9 @@ int
 aws_origin_container(const struct provider_call *call,
     struct aws_origin *out, struct err *err)
 {
-	const char *relative = aws_variable(call,
+	const char *relative = provider_variable(call,
 	    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-	const char *full = aws_variable(call,
+	const char *full = provider_variable(call,
 	    "AWS_CONTAINER_CREDENTIALS_FULL_URI");
 
 	if (relative == NULL && full == NULL) {
@@ -136,10 +137,10 @@ aws_origin_container(const struct provider_call *call,
 	out->kind = AWS_CONTAINER;
 	out->url = relative == NULL ? full : arena_printf(call->scratch,
 	    "%s%s", CONTAINER, relative);
-	out->token_file = aws_variable(call,
+	out->token_file = provider_variable(call,
 	    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 	if (out->token_file == NULL)
-		out->token = aws_variable(call,
+		out->token = provider_variable(call,
 		    "AWS_CONTAINER_AUTHORIZATION_TOKEN");
 	if ((relative == NULL || *relative == '/') &&
 	    aws_container_url_ok(out->url))
@@ -161,9 +162,9 @@ int
 aws_origin_instance(const struct provider_call *call,
     struct aws_origin *out, struct err *err)
 {
-	const char *url = aws_variable(call,
+	const char *url = provider_variable(call,
 	    "AWS_EC2_METADATA_SERVICE_ENDPOINT");
-	const char *mode = aws_variable(call,
+	const char *mode = provider_variable(call,
 	    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
 	size_t len;
 
@@ -189,7 +190,7 @@ link_instance(const struct aws_scene *scene, struct aws_origin *out,
     struct err *err)
 {
 	const struct provider_call *call = scene->call;
-	const char *off = aws_variable(call, "AWS_EC2_METADATA_DISABLED");
+	const char *off = provider_variable(call, "AWS_EC2_METADATA_DISABLED");
 
 	if (off != NULL && strcasecmp(off, "false") != 0) {
 		call->note(call, "AWS_EC2_METADATA_DISABLED is set");

@@ -9,14 +9,6 @@
 #define INPUTS_OWN 64	/* of one source, without those below it */
 #define INPUTS_HOP 10
 
-const char *
-aws_variable(const struct provider_call *call, const char *name)
-{
-	const char *value = call->getenv(name);
-
-	return value != NULL && *value != '\0' ? value : NULL;
-}
-
 /* --- What goes into a source --------------------------------------------- */
 
 struct inputs {

@@ -33,8 +33,6 @@ struct aws_origin {
 	bool last;		/* instance: nothing else had any */
 };
 
-/* A variable of the environment; NULL if it is not set, or empty. */
-const char *aws_variable(const struct provider_call *call, const char *name);
 /*
  * The credentials of an origin: at once, or through call->source. On 0 the
  * caller releases out. E_PENDING, or why there are none.

@@ -31,7 +31,7 @@ static int follow(const struct looking *l, const char *name,
 static bool
 is_ignoring(const struct provider_call *call)
 {
-	const char *value = aws_variable(call,
+	const char *value = provider_variable(call,
 	    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
 
 	return value != NULL && strcasecmp(value, "true") == 0;
@@ -47,8 +47,8 @@ endpoint_of(const struct aws_scene *scene, const struct aws_profile *p)
 		return scene->endpoint;
 	if (is_ignoring(call))
 		return NULL;
-	if ((url = aws_variable(call, "AWS_ENDPOINT_URL_STS")) != NULL ||
-	    (url = aws_variable(call, "AWS_ENDPOINT_URL")) != NULL)
+	if ((url = provider_variable(call, "AWS_ENDPOINT_URL_STS")) != NULL ||
+	    (url = provider_variable(call, "AWS_ENDPOINT_URL")) != NULL)
 		return url;
 	if (services != NULL)
 		url = aws_files_sts_endpoint(call, &scene->files, services);
@@ -62,7 +62,7 @@ aws_profile_sts(const struct aws_scene *scene, const char *profile,
 	struct aws_profile p;
 
 	if (profile == NULL)
-		profile = aws_variable(scene->call, "AWS_PROFILE");
+		profile = provider_variable(scene->call, "AWS_PROFILE");
 	aws_files_profile(scene->call, &scene->files,
 	    profile != NULL ? profile : "default", &p);
 	out->endpoint = endpoint_of(scene, &p);
@@ -70,7 +70,7 @@ aws_profile_sts(const struct aws_scene *scene, const char *profile,
 	if (out->region == NULL)
 		out->region = p.values[AWS_KEY_REGION];
 	if (out->region == NULL)
-		out->region = aws_variable(scene->call, "AWS_REGION");
+		out->region = provider_variable(scene->call, "AWS_REGION");
 	if (out->region == NULL)
 		out->region = "us-east-1";
 }

@@ -267,7 +267,7 @@ aws_sources_get(const struct provider_call *call, const struct settings *s,
 	struct choosing c = {
 		.scene = { .call = call, .endpoint = s->cloud.sts_endpoint },
 		.aws = &s->aws,
-		.region = aws_variable(call, "AWS_REGION"),
+		.region = provider_variable(call, "AWS_REGION"),
 	};
 	const struct aws_origin *origin;
 	int r;

@@ -75,7 +75,7 @@ fill_environment(const struct provider_call *call, const char *env[VARIABLES])
 	size_t i, n = 0;
 
 	for (i = 0; azure_cli_variables[i] != NULL; i++) {
-		value = azure_variable(call, azure_cli_variables[i]);
+		value = provider_variable(call, azure_cli_variables[i]);
 		if (value != NULL)
 			env[n++] = arena_printf(call->scratch, "%s=%s",
 			    azure_cli_variables[i], value);
@@ -117,7 +117,7 @@ int
 azure_cli(const struct provider_call *call, struct source_value *out,
     struct err *err)
 {
-	const char *tenant = azure_variable(call, "AZURE_TENANT_ID");
+	const char *tenant = provider_variable(call, "AZURE_TENANT_ID");
 	const char *argv[] = { "az", "account", "get-access-token",
 	    "--output", "json", "--resource", AZURE_AKS,
 	    tenant != NULL ? "--tenant" : NULL, tenant, NULL };

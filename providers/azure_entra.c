@@ -62,8 +62,8 @@ int
 azure_token_url(const struct provider_call *call, const char *host,
     struct azure_application *app, struct err *err)
 {
-	const char *tenant = azure_variable(call, "AZURE_TENANT_ID");
-	const char *set = azure_variable(call, "AZURE_AUTHORITY_HOST");
+	const char *tenant = provider_variable(call, "AZURE_TENANT_ID");
+	const char *set = provider_variable(call, "AZURE_AUTHORITY_HOST");
 
 	if (tenant == NULL || !azure_tenant_ok(tenant))
 		return err_set(err, E_CONFIG, AZURE_TENANT_FLAW);

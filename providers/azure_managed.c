@@ -26,7 +26,7 @@ static char *
 url_of(const struct provider_call *call, const char *endpoint,
     const char *version)
 {
-	const char *id = azure_variable(call, "AZURE_CLIENT_ID");
+	const char *id = provider_variable(call, "AZURE_CLIENT_ID");
 	struct strbuf sb = STRBUF_INIT(URL_MAX);
 	char *out;
 
@@ -58,7 +58,7 @@ static int
 app_service(const struct provider_call *call, const char *endpoint,
     struct source_value *out, struct err *err)
 {
-	const char *secret = azure_variable(call, "IDENTITY_HEADER");
+	const char *secret = provider_variable(call, "IDENTITY_HEADER");
 	const char *headers[] = { arena_printf(call->scratch,
 	    "X-IDENTITY-HEADER: %s", secret), NULL };
 	struct http_request http = { .headers = headers,
@@ -143,7 +143,7 @@ arc(const struct provider_call *call, const char *endpoint,
 	struct http_answer answer = HTTP_ANSWER_INIT;
 	int r;
 
-	if (azure_variable(call, "AZURE_CLIENT_ID") != NULL)
+	if (provider_variable(call, "AZURE_CLIENT_ID") != NULL)
 		return err_set(err, E_CONFIG, "Azure Arc has one identity "
 		    "only: unset AZURE_CLIENT_ID");
 	if ((r = azure_ask(call, &rq, &answer, err)) == 0)
@@ -210,7 +210,7 @@ static int
 imds(const struct provider_call *call, bool only, struct source_value *out,
     struct err *err)
 {
-	const char *set = azure_variable(call,
+	const char *set = provider_variable(call,
 	    "AZURE_POD_IDENTITY_AUTHORITY_HOST");
 	const char *host = set != NULL ? set : IMDS_HOST;
 	const char *headers[] = { "Metadata: true", NULL };
@@ -242,12 +242,13 @@ int
 azure_managed(const struct provider_call *call, bool only,
     struct source_value *out, struct err *err)
 {
-	const char *endpoint = azure_variable(call, "IDENTITY_ENDPOINT");
+	const char *endpoint = provider_variable(call, "IDENTITY_ENDPOINT");
 
 	if (endpoint == NULL)
 		return imds(call, only, out, err);
-	if (azure_variable(call, "IDENTITY_HEADER") != NULL) {
-		if (azure_variable(call, "IDENTITY_SERVER_THUMBPRINT") != NULL)
+	if (provider_variable(call, "IDENTITY_HEADER") != NULL) {
+		if (provider_variable(call,
+		    "IDENTITY_SERVER_THUMBPRINT") != NULL)
 			return err_set(err, E_CONFIG, "identities of Service "
 			    "Fabric (IDENTITY_SERVER_THUMBPRINT) are not "
 			    "supported");
@@ -255,7 +256,7 @@ azure_managed(const struct provider_call *call, bool only,
 		    "set: App Service");
 		return app_service(call, endpoint, out, err);
 	}
-	if (azure_variable(call, "IMDS_ENDPOINT") != NULL) {
+	if (provider_variable(call, "IMDS_ENDPOINT") != NULL) {
 		call->note(call, "IDENTITY_ENDPOINT and IMDS_ENDPOINT are "
 		    "set: Azure Arc");
 		return arc(call, endpoint, out, err);

@@ -40,7 +40,7 @@ static int
 application(const struct search *s, struct azure_application *app,
     struct err *err)
 {
-	app->client_id = azure_variable(s->call, "AZURE_CLIENT_ID");
+	app->client_id = provider_variable(s->call, "AZURE_CLIENT_ID");
 	if (strlen(app->client_id) > CLIENT_MAX)
 		return err_set(err, E_CONFIG, "AZURE_CLIENT_ID is longer than "
 		    "%d bytes", CLIENT_MAX);
@@ -80,9 +80,9 @@ by_certificate(const struct search *s, struct source_value *out,
 	struct err why = ERR_INIT;
 	struct azure_assertion a = {
 		.pem = &pem,
-		.passphrase = azure_variable(s->call,
+		.passphrase = provider_variable(s->call,
 		    "AZURE_CLIENT_CERTIFICATE_PASSWORD"),
-		.chain = says_yes(azure_variable(s->call,
+		.chain = says_yes(provider_variable(s->call,
 		    "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN")),
 		.algorithm = JWT_PS256,
 		.now = s->call->now,
@@ -114,20 +114,20 @@ from_environment(const struct search *s, struct source_value *out,
     struct err *err)
 {
 	const struct provider_call *call = s->call;
-	const char *secret = azure_variable(call, "AZURE_CLIENT_SECRET");
-	bool certificate = azure_variable(call,
+	const char *secret = provider_variable(call, "AZURE_CLIENT_SECRET");
+	bool certificate = provider_variable(call,
 	    "AZURE_CLIENT_CERTIFICATE_PATH") != NULL;
 	struct azure_application app = { .secret = secret };
 	int r;
 
-	if (azure_variable(call, "AZURE_TENANT_ID") == NULL)
+	if (provider_variable(call, "AZURE_TENANT_ID") == NULL)
 		return azure_next(err, "AZURE_TENANT_ID is not set");
-	if (azure_variable(call, "AZURE_CLIENT_ID") == NULL)
+	if (provider_variable(call, "AZURE_CLIENT_ID") == NULL)
 		return azure_next(err, "AZURE_CLIENT_ID is not set");
 	if (secret == NULL && certificate)
 		return by_certificate(s, out, err);
 	if (secret == NULL)
-		return azure_next(err, azure_variable(call, "AZURE_PASSWORD")
+		return azure_next(err, provider_variable(call, "AZURE_PASSWORD")
 		    != NULL ? "passwords of users (AZURE_PASSWORD) are not "
 		    "used" : "neither AZURE_CLIENT_SECRET nor "
 		    "AZURE_CLIENT_CERTIFICATE_PATH is set");
@@ -172,7 +172,7 @@ from_workload(const struct search *s, struct source_value *out,
 	int r;
 
 	for (i = 0; i < ARRAY_LEN(needed); i++)
-		if (azure_variable(s->call, needed[i]) == NULL)
+		if (provider_variable(s->call, needed[i]) == NULL)
 			return azure_next(err, "%s is not set", needed[i]);
 	if ((r = application(s, &app, err)) != 0 ||
 	    (r = read_token(s, needed[2], &app.assertion, err)) != 0)
@@ -243,7 +243,7 @@ static const char *
 pin_of(const struct provider_call *call, const struct azure_search *search)
 {
 	const char *value = search->pin ? search->pin :
-	    azure_variable(call, "AZURE_TOKEN_CREDENTIALS");
+	    provider_variable(call, "AZURE_TOKEN_CREDENTIALS");
 	char *pin;
 	size_t len;
 
@@ -339,7 +339,7 @@ azure_sources_inputs(const struct provider_call *call,
 	out[n++] = search->pin != NULL ? search->pin : "";
 	for (i = 0; i < ARRAY_LEN(lists); i++)
 		for (k = 0; lists[i][k] != NULL; k++) {
-			value = azure_variable(call, lists[i][k]);
+			value = provider_variable(call, lists[i][k]);
 			out[n++] = value != NULL ? value : "";
 		}
 	out[n] = NULL;

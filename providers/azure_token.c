@@ -14,14 +14,6 @@
 #define WORDS_READ 2048			/* bytes that are looked at for them */
 #define SECONDS_MAX INT64_C(253402300800)	/* the year 10000 */
 
-const char *
-azure_variable(const struct provider_call *call, const char *name)
-{
-	const char *value = call->getenv(name);
-
-	return value != NULL && *value != '\0' ? value : NULL;
-}
-
 int
 azure_next(struct err *err, const char *fmt, ...)
 {

@@ -17,9 +17,6 @@
 /* This source is not configured or not there: try the one after it. */
 #define AZURE_NEXT 1
 
-/* A variable, or NULL if it is not set or empty. */
-const char *azure_variable(const struct provider_call *call,
-    const char *name);
 /* Fills err with why, and returns AZURE_NEXT. */
 int azure_next(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

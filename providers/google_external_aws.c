@@ -24,14 +24,6 @@ struct aws {
 	const char *region;
 };
 
-static const char *
-variable(const struct aws *a, const char *name)
-{
-	const char *value = a->w->call->getenv(name);
-
-	return value != NULL && *value != '\0' ? value : NULL;
-}
-
 /* --- The instance's metadata --------------------------------------------- */
 
 static char *
@@ -102,9 +94,9 @@ find_region(struct aws *a, struct err *err)
 	const char *url = jsonx_str(a->source, "region_url");
 	char *zone;
 
-	a->region = variable(a, "AWS_REGION");
+	a->region = provider_variable(a->w->call, "AWS_REGION");
 	if (a->region == NULL)
-		a->region = variable(a, "AWS_DEFAULT_REGION");
+		a->region = provider_variable(a->w->call, "AWS_DEFAULT_REGION");
 	if (a->region == NULL && url == NULL)
 		err_set(err, E_CONFIG, "the AWS region is not known: neither "
 		    "AWS_REGION nor a region_url is set");
@@ -145,9 +137,9 @@ find_keys(struct aws *a, struct err *err)
 	const char *url = jsonx_str(a->source, "url");
 	char *role, *text;
 
-	a->id = variable(a, "AWS_ACCESS_KEY_ID");
-	a->secret = variable(a, "AWS_SECRET_ACCESS_KEY");
-	a->token = variable(a, "AWS_SESSION_TOKEN");
+	a->id = provider_variable(a->w->call, "AWS_ACCESS_KEY_ID");
+	a->secret = provider_variable(a->w->call, "AWS_SECRET_ACCESS_KEY");
+	a->token = provider_variable(a->w->call, "AWS_SESSION_TOKEN");
 	if (a->id != NULL && a->secret != NULL) {
 		a->w->call->note(a->w->call, "AWS keys of the environment");
 		return true;

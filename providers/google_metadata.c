@@ -18,14 +18,6 @@
 #define BIOS "/sys/class/dmi/id/bios_vendor"
 #define TIMEOUT 3.0	/* s: it is near */
 
-static const char *
-variable(const struct provider_call *call, const char *name)
-{
-	const char *value = call->getenv(name);
-
-	return value != NULL && *value != '\0' ? value : NULL;
-}
-
 static bool
 is_google_machine(const struct provider_call *call)
 {
@@ -41,8 +33,8 @@ is_google_machine(const struct provider_call *call)
 static int
 may_ask(const struct provider_call *call, struct err *err)
 {
-	const char *no = variable(call, "NO_GCE_CHECK");
-	const char *how = variable(call, "METADATA_SERVER_DETECTION");
+	const char *no = provider_variable(call, "NO_GCE_CHECK");
+	const char *how = provider_variable(call, "METADATA_SERVER_DETECTION");
 
 	if (no != NULL && strcasecmp(no, "true") == 0)
 		return err_set(err, E_CONFIG, "the metadata server is not "
@@ -65,13 +57,13 @@ may_ask(const struct provider_call *call, struct err *err)
 const char *
 google_metadata_base(const struct provider_call *call, struct err *err)
 {
-	const char *host = variable(call, "GCE_METADATA_IP"), *base;
+	const char *host = provider_variable(call, "GCE_METADATA_IP"), *base;
 	size_t len;
 
 	if (may_ask(call, err) != 0)
 		return NULL;
 	if (host == NULL)
-		host = variable(call, "GCE_METADATA_HOST");
+		host = provider_variable(call, "GCE_METADATA_HOST");
 	if (host == NULL)
 		host = HOST;
 	base = strstr(host, "://") != NULL ? arena_strdup(call->scratch,

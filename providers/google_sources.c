@@ -24,14 +24,10 @@ struct origin {
 static const char *
 variable(const struct provider_call *call, const char *name)
 {
-	const char *value = call->getenv(name);
+	const char *value = provider_variable(call, name);
 
-	if (value != NULL && *value != '\0') {
-		call->note(call, "%s is set", name);
-		return value;
-	}
-	call->note(call, "%s is not set", name);
-	return NULL;
+	call->note(call, "%s is %sset", name, value != NULL ? "" : "not ");
+	return value;
 }
 
 /* A file that somebody named. Its path is for the log only. */
@@ -56,8 +52,7 @@ gcloud_path(const struct provider_call *call)
 
 	if (folder != NULL)
 		return arena_printf(call->scratch, "%s/" GCLOUD_FILE, folder);
-	home = call->getenv("HOME");
-	if (home == NULL || *home == '\0')
+	if ((home = provider_variable(call, "HOME")) == NULL)
 		return NULL;
 	return arena_printf(call->scratch, "%s/.config/gcloud/" GCLOUD_FILE,
 	    home);

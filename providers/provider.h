@@ -112,6 +112,11 @@ struct provider_ops {
 	void (*wipe)(void *state);	/* optional */
 };
 
+/* variable.c: of the environment, by call->getenv; NULL if it is not set, or
+   empty. */
+const char *provider_variable(const struct provider_call *call,
+    const char *name);
+
 /* registry.c: the one table. NULL if there is none of that name. */
 const struct provider_ops *provider_find(const char *name);
 /* The names, NULL-terminated, for messages and suggestions. */
