@@ -210,7 +210,7 @@ log_refusal(const struct lookup *l, const struct fetch *f)
 	    .picks = picks, .npicks = 1 };
 	const char *text = NULL;
 
-	if (jsonscan_check_with(f->body.buf, f->body.len, &rules, NULL) == 0) {
+	if (jsonscan_check(f->body.buf, f->body.len, &rules, NULL) == 0) {
 		message = jsonscan_get(error, "message");
 		text = jsonscan_string(message, scratch);
 	}

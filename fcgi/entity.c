@@ -187,7 +187,7 @@ entity_read(const char *json, size_t len, struct arena *arena,
 	    .picks = members, .npicks = ARRAY_LEN(members) };
 
 	memset(out, 0, sizeof(*out));
-	if (jsonscan_check_with(json, len, &rules, err) != 0)
+	if (jsonscan_check(json, len, &rules, err) != 0)
 		return E_PROTOCOL;
 	jsonscan_pick(metadata, facts, ARRAY_LEN(facts));
 	out->name = text_of(name, arena);

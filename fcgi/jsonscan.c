@@ -347,7 +347,7 @@ check_value(struct check *c, unsigned depth)
 }
 
 int
-jsonscan_check_with(const char *data, size_t len,
+jsonscan_check(const char *data, size_t len,
     const struct json_rules *rules, struct err *err)
 {
 	const unsigned char *start = (const unsigned char *)data;
@@ -369,11 +369,4 @@ jsonscan_check_with(const char *data, size_t len,
 	}
 	return err_set(err, E_PROTOCOL, "%s at byte %zu", c.what,
 	    (size_t)(c.p - start));
-}
-
-int
-jsonscan_check(const char *data, size_t len, struct err *err)
-{
-	return jsonscan_check_with(data, len,
-	    &(struct json_rules){ .depth = JSONSCAN_DEPTH }, err);
 }

@@ -19,12 +19,6 @@ struct json_span {
 	size_t len;
 };
 
-/*
- * Check one whole text: one value, white space around it, nothing else.
- * Returns 0, or E_PROTOCOL with the offset of the first bad byte in err.
- */
-int jsonscan_check(const char *data, size_t len, struct err *err);
-
 /* A member of the outermost object, noted while the text is checked. */
 struct json_pick {
 	const char *name;
@@ -36,8 +30,12 @@ struct json_rules {
 	const struct json_pick *picks;
 	size_t npicks;
 };
-/* The same with other rules; one pass finds the picked members too. */
-int jsonscan_check_with(const char *data, size_t len,
+/*
+ * Check one whole text: one value, white space around it, nothing else; one
+ * pass finds the picked members too. Returns 0, or E_PROTOCOL with the offset
+ * of the first bad byte in err.
+ */
+int jsonscan_check(const char *data, size_t len,
     const struct json_rules *rules, struct err *err);
 /*
  * The length of the well-formed UTF-8 character at data; 0 if there is none.

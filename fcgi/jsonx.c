@@ -51,7 +51,7 @@ jsonx_parse(const char *data, size_t len, struct json_object **out,
 	}
 	if (len > INT_MAX)
 		return err_set(err, E_INPUT, "too long");
-	if (jsonscan_check_with(data, len, &rules, err) != 0) {
+	if (jsonscan_check(data, len, &rules, err) != 0) {
 		if (err != NULL)
 			err->code = E_INPUT;
 		return E_INPUT;

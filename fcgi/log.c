@@ -24,17 +24,6 @@ log_init(enum log_level level, bool to_syslog)
 	__atomic_store_n(&use_syslog, to_syslog, __ATOMIC_RELAXED);
 }
 
-int
-log_level_parse(const char *word)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(level_names); i++)
-		if (strcmp(word, level_names[i]) == 0)
-			return (int)i;
-	return -1;
-}
-
 static bool
 is_control(char c)
 {

@@ -13,8 +13,6 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
 
 /* Before threads start, and again on reload. */
 void log_init(enum log_level level, bool to_syslog);
-/* "error", "warn", "info" or "debug"; -1 for any other word. */
-int log_level_parse(const char *word);
 
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

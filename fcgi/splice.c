@@ -47,7 +47,7 @@ splice_read(const struct object_list *list, const char *data, size_t len,
 	const struct json_rules rules = { .depth = JSONSCAN_DEPTH,
 	    .picks = picks, .npicks = ARRAY_LEN(picks) };
 
-	if (jsonscan_check_with(data, len, &rules, err) != 0)
+	if (jsonscan_check(data, len, &rules, err) != 0)
 		return E_PROTOCOL;
 	if (out->items.ptr == NULL)
 		return err_set(err, E_PROTOCOL, "it has no items");

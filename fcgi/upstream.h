@@ -81,7 +81,5 @@ void upstream_report(struct upstream *up, const struct err *err, bool answered,
 bool upstream_is_open(struct upstream *up);
 /* How many fetches it may have under way on a thread that asks so many. */
 unsigned upstream_room(const struct upstream *up, unsigned asked);
-/* The probe's fetch ended. */
-void upstream_probed(struct upstream *up);
 
 #endif

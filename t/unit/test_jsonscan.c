@@ -25,7 +25,8 @@ check(const char *s, size_t len, struct err *err)
 	int r;
 
 	memcpy(copy, s, len);
-	r = jsonscan_check(copy, len, err);
+	r = jsonscan_check(copy, len,
+	    &(struct json_rules){ .depth = JSONSCAN_DEPTH }, err);
 	free(copy);
 	return r;
 }
@@ -158,7 +159,7 @@ picks_members_in_one_pass(void **state UNUSED)
 	struct json_rules rules = { .depth = 8, .picks = picks,
 	    .npicks = ARRAY_LEN(picks) };
 
-	assert_int_equal(jsonscan_check_with(text, strlen(text), &rules,
+	assert_int_equal(jsonscan_check(text, strlen(text), &rules,
 	    NULL), 0);
 	assert_memory_equal(items.ptr, "[1, 2]", items.len);
 	assert_int_equal(items.len, 6);

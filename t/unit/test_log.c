@@ -53,8 +53,6 @@ keeps_to_its_level(void **state UNUSED)
 	log_init(LOG_LEVEL_DEBUG, false);
 	assert_string_equal(logged(LOG_LEVEL_DEBUG, "yes"), "debug yes\n");
 	log_init(LOG_LEVEL_INFO, false);
-	assert_int_equal(log_level_parse("warn"), LOG_LEVEL_WARN);
-	assert_int_equal(log_level_parse("WARN"), -1);
 }
 
 static void

@@ -154,16 +154,6 @@ sub stop {
 	return $self->exit_code;
 }
 
-# Bytes of memory that it occupies now.
-sub rss {
-	my ($self) = @_;
-	open my $fh, '<', "/proc/$self->{pid}/status" or return 0;
-	while (<$fh>) {
-		return $1 * 1024 if /^VmRSS:\s+(\d+) kB/;
-	}
-	return 0;
-}
-
 sub open_files {
 	my ($self) = @_;
 	my @fds = glob "/proc/$self->{pid}/fd/*";

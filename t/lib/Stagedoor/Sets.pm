@@ -470,11 +470,6 @@ sub clusters {
 	    @{$self->_set($name)->{kubernetes}{clusterLocatorMethods}};
 }
 
-sub service_locator {
-	my ($self, $name) = @_;
-	return $self->_set($name)->{kubernetes}{serviceLocatorMethod}{type};
-}
-
 sub has_set { return exists $SETS{$_[1]} }
 
 1;
