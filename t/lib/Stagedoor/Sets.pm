@@ -463,13 +463,6 @@ sub env {
 	};
 }
 
-# The entries of a set's config locators, for who wants to know providers.
-sub clusters {
-	my ($self, $name) = @_;
-	return map { @{$_->{clusters} // []} }
-	    @{$self->_set($name)->{kubernetes}{clusterLocatorMethods}};
-}
-
 sub has_set { return exists $SETS{$_[1]} }
 
 1;
