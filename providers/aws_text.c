@@ -45,6 +45,7 @@ aws_said(struct arena *arena, const char *text,
 	for (i = 0; i < n; i++)
 		if (secrets[i]->len > 0)
 			redact_value(copy, secrets[i]->ptr);
+	redact(copy);		/* and what we do not know of */
 	for (p = copy; *p != '\0'; ) {
 		if (is_of_word(*p)) {
 			p += add_word(&sb, p);

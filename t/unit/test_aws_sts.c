@@ -385,6 +385,8 @@ said(void **state UNUSED)
 	    NULL, 0), "a b c");
 	assert_string_equal(aws_said(rig.arena, "x:topsecret,topsecret.",
 	    secrets, 1), "x:***,***.");
+	assert_string_equal(aws_said(rig.arena, "SecretAccessKey=hush, x",
+	    NULL, 0), "SecretAccessKey=***, x");
 	memset(word, 'w', sizeof(word));
 	word[99] = '\0';
 	assert_string_equal(aws_said(rig.arena, word, NULL, 0), "***");
