@@ -114,7 +114,7 @@ azure_form(const struct provider_call *call,
 
 int
 azure_entra(const struct provider_call *call,
-    const struct azure_application *app, struct source_value *out,
+    struct azure_application *app, struct source_value *out,
     struct err *err)
 {
 	static const char *const headers[] = {
@@ -134,6 +134,7 @@ azure_entra(const struct provider_call *call,
 	http.body_len = strlen(http.body);
 	if ((r = azure_ask(call, &rq, &answer, err)) == 0)
 		r = azure_take(call, &rq, &answer, out, err);
+	app->skew = answer.skew;
 	http_answer_release(&answer);
 	return r;
 }

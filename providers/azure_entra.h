@@ -18,6 +18,7 @@ struct azure_application {
 	const char *client_id;
 	const char *secret;		/* one of the two */
 	const char *assertion;
+	int64_t skew;		/* out: ms that Entra's clock is ahead */
 };
 
 /*
@@ -32,7 +33,7 @@ char *azure_form(const struct provider_call *call,
     const struct azure_application *app);
 /* 0 with out filled, or E_* as azure_ask and azure_take. */
 int azure_entra(const struct provider_call *call,
-    const struct azure_application *app, struct source_value *out,
+    struct azure_application *app, struct source_value *out,
     struct err *err);
 
 #endif

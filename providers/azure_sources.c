@@ -11,6 +11,8 @@
 
 #define TENANT_MAX 253
 #define CLIENT_MAX 256
+#define CERTIFICATE_PATH "AZURE_CLIENT_CERTIFICATE_PATH"
+#define SKEW_LEAST 60000	/* ms that could break an assertion */
 
 /* How one is looked for. */
 struct search {
@@ -70,14 +72,38 @@ says_yes(const char *value)
 	    strcasecmp(value, "true") == 0);
 }
 
+/* One that was refused may have been of another time than Entra's: it is made
+   once more, by the clock that Entra showed. */
+static int
+ask_with_assertion(const struct search *s, struct azure_assertion *a,
+    struct azure_application *app, struct source_value *out, struct err *err)
+{
+	struct err why = ERR_INIT;
+	char *assertion;
+	int r, tries;
+
+	for (tries = 0; ; tries++) {
+		a->now = s->call->now + app->skew;
+		r = azure_assertion(s->call->scratch, a, &assertion, &why);
+		if (r != 0)
+			return err_set(err, r, "the file that %s names: %s",
+			    CERTIFICATE_PATH, why.text);
+		app->assertion = assertion;
+		r = azure_entra(s->call, app, out, err);
+		if (r != E_DENIED || tries > 0 || (app->skew < SKEW_LEAST &&
+		    app->skew > -SKEW_LEAST))
+			return r;
+		s->call->note(s->call, "its clock is %lld s off ours: once "
+		    "more, by its own", (long long)(app->skew / 1000));
+	}
+}
+
 static int
 by_certificate(const struct search *s, struct source_value *out,
     struct err *err)
 {
-	static const char variable[] = "AZURE_CLIENT_CERTIFICATE_PATH";
 	struct azure_application app = { .secret = NULL };
 	struct secret pem = SECRET_INIT;
-	struct err why = ERR_INIT;
 	struct azure_assertion a = {
 		.pem = &pem,
 		.passphrase = provider_variable(s->call,
@@ -85,26 +111,15 @@ by_certificate(const struct search *s, struct source_value *out,
 		.chain = says_yes(provider_variable(s->call,
 		    "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN")),
 		.algorithm = JWT_PS256,
-		.now = s->call->now,
 	};
-	char *assertion = NULL;
 	int r = application(s, &app, err);
 
 	if (r == 0)
-		r = read_named(s, variable, &pem, err);
-	if (r != 0)
-		goto out;
+		r = read_named(s, CERTIFICATE_PATH, &pem, err);
 	a.client_id = app.client_id;
 	a.token_url = app.token_url;
-	r = azure_assertion(s->call->scratch, &a, &assertion, &why);
-	if (r != 0) {
-		err_set(err, r, "the file that %s names: %s", variable,
-		    why.text);
-		goto out;
-	}
-	app.assertion = assertion;
-	r = azure_entra(s->call, &app, out, err);
- out:
+	if (r == 0)
+		r = ask_with_assertion(s, &a, &app, out, err);
 	secret_release(&pem);
 	return r;
 }
@@ -115,8 +130,7 @@ from_environment(const struct search *s, struct source_value *out,
 {
 	const struct provider_call *call = s->call;
 	const char *secret = provider_variable(call, "AZURE_CLIENT_SECRET");
-	bool certificate = provider_variable(call,
-	    "AZURE_CLIENT_CERTIFICATE_PATH") != NULL;
+	bool certificate = provider_variable(call, CERTIFICATE_PATH) != NULL;
 	struct azure_application app = { .secret = secret };
 	int r;
 
