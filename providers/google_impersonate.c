@@ -13,6 +13,7 @@
 #define LIFE 3600	/* s; IAM's own default, and its bound for most */
 #define LIFE_MIN 600
 #define LIFE_MAX 43200
+#define NAME_MAX_SHOWN 200
 
 /* {"delegates":[...],"scope":[...],"lifetime":"3600s"} */
 static const char *
@@ -69,6 +70,17 @@ google_other_url(struct json_object *c, struct err *err)
 	return NULL;
 }
 
+/* For messages: whom the url names, and by whom that one is asked for. */
+static const char *
+name_other(const struct google_work *w, const char *url)
+{
+	const char *name = strrchr(url, '/') + 1;
+	int len = (int)SD_MIN(strcspn(name, ":?#"), (size_t)NAME_MAX_SHOWN);
+
+	return arena_printf(w->call->scratch, "service account '%.*s', as %s",
+	    len, name, w->who != NULL ? w->who : "others");
+}
+
 int
 google_become(struct google_work *w, const struct google_other *o,
     struct source_value *out, struct err *err)
@@ -85,6 +97,7 @@ google_become(struct google_work *w, const struct google_other *o,
 	int r;
 
 	google_hide(w, o->token->ptr);
+	w->who = name_other(w, o->url);
 	w->is_signed = false;		/* what is asked here has no time */
 	if ((r = google_ask(w, &rq, &answer, err)) != 0)
 		return r;
