@@ -62,6 +62,15 @@ $cloud->behave(sts => 'oversized');
 $answer = $client->ask('sts');
 cmp_ok length $answer->{body}, '>=', 3e6, 'an answer too long';
 like xml_of($answer)->{SessionToken}, qr/^sts-token/, 'but a right one';
+$cloud->behave(entra => 'echo');
+$answer = $client->ask('entra');
+is $answer->{status}, 400, 'an error that tells';
+like body_of($answer)->{error_description}, qr{azure\+secret/%& azure%2B},
+    'what was sent, and how';
+$cloud->behave(entra => 'ok');
+$cloud->recount;
+is body_of($client->ask('entra'))->{access_token}, 'entra-token-1',
+    'numbers begin anew';
 $cloud->behave(sts => 'body:a,b');
 is $client->ask('sts')->{body}, 'a,b', 'a body that the test gives';
 $cloud->behave(sts => 'ok', metadata => 'without:metadata-flavor');

@@ -1,12 +1,11 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: Apache-2.0
 # Where AWS credentials come from, in the whole program and from fake clouds:
-# whom the cluster's side sees behind the token, what each source makes of
-# each fault, and how often it asks.
+# whom the cluster's side sees behind the token, and how often which endpoint is
+# asked. What comes of faults is in 3700-faults-aws.t.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
-use Time::HiRes qw(sleep);
 
 my $SECRET = 'fakesecretfakesecretfakesecret';
 my @KEYS = (accessKeyId => 'AKIAFAKEFAKEFAKEFAKE',
@@ -185,142 +184,4 @@ for my $case (@CASES) {
 	$pool->stop;
 }
 
-# --- Faults -----------------------------------------------------------------
-
-# The fault, the requests that are made of it, and the sentence in the row,
-# if any. The instance's fault is of its first request.
-my %FAULTS = (
-	role => [
-		['slow:1', 1], ['503*2', 3], ['429:1,ok', 2], ['reset,ok', 2],
-		['400:Throttling,ok', 2], ['400:IDPCommunicationError,ok', 2],
-		['skew:600', 2], ['skew:-600', 2],
-		['503', 3, qr/role\/k8s': STS answered 503 Service/],
-		['429:60', 1, qr/STS answered 429 Throttling/],
-		['denied', 1, qr/STS answered 403 AccessDenied: User: arn/],
-		['redirect', 1, qr/STS answered 302/],
-		['malformed', 1, qr/STS answered something that is not/],
-		['oversized', 1, qr/cannot assume role/],
-		['expired', 1, qr/STS answered credentials that have expired/],
-		['body:<a>', 1, qr/STS answered something that is not/],
-	],
-	web => [
-		['slow:1', 1], ['503*2', 3], ['skew:600', 1], ['skew:-600', 1],
-		['400:ExpiredToken,ok', 2], ['400:InvalidIdentityToken,ok', 2],
-		['400:ExpiredToken', 2, qr/identity: STS answered 400 Exp/],
-		['denied', 1, qr/with a web identity: STS answered 403/],
-		['expired', 1, qr/STS answered credentials that have expired/],
-		['malformed', 1, qr/STS answered something that is not/],
-	],
-	container => [
-		['slow:1', 1], ['503*2', 3], ['429:1,ok', 2], ['reset,ok', 2],
-		['skew:600', 1], ['skew:-600', 1],
-		['503', 3, qr/container's endpoint of credentials answered 5/],
-		['denied', 1, qr/answered 403 AccessDenied/],
-		['redirect', 1, qr/answered 302/],
-		['malformed', 1, qr/answered what is no JSON/],
-		['oversized', 1, qr/container's endpoint of credentials/],
-		['expired', 1, qr/answered credentials that have expired/],
-	],
-	imds => [
-		['slow:0.5', 3], ['503*2', 5], ['skew:600', 3],
-		# AWS takes them as long as it cannot renew them.
-		['expired', 3],
-		['503', 3, qr/\(IMDSv2\) answered 503/],
-		['denied', 1, qr/\(IMDSv2\) answered 403/],
-		['404', 1, qr/\(IMDSv2\) answered 404/],
-		['slow:3', 1, qr/\(IMDSv2\) cannot be asked/],
-		['redirect', 1, qr/\(IMDSv2\) answered 302/],
-		['ok,404', 2, qr/\(IMDSv2\) answered 404/],
-		['oversized', 1, qr/\(IMDSv2\)/],
-	],
-);
-my %ENDPOINT = (role => 'sts', web => 'sts', container => 'container',
-    imds => 'imds');
-
-for my $source (sort keys %FAULTS) {
-	for my $row (@{$FAULTS{$source}}) {
-		fault($source, @$row);
-	}
-}
-
-sub fault {
-	my ($source, $fault, $asked, $told) = @_;
-	my $endpoint = $ENDPOINT{$source};
-	my $pool = pool_with(%{$MORE{$source}});
-	$cloud->behave($endpoint => $fault);
-	my $answer = ask($pool, 'eks');
-	my $what = "$source, $fault";
-	if ($told) {
-		my $message = body_of($answer)->{error}{message};
-		like $message, $told, "$what: the answer says it";
-		is ask($pool, 'eks')->{status}, $answer->{status},
-		    'again, at once';
-	} else {
-		is $answer->{status}, 200, "$what: works"
-		    or diag $answer->{body};
-		my $seen = $cloud->eks_identity(bearer('eks'), 'eks');
-		ok $seen->{Arn} || $fault eq 'expired', 'and opens'
-		    or diag "$seen->{Code} $seen->{Message}";
-	}
-	is scalar(asked()), $asked, "in $asked requests, none elsewhere";
-	no_secrets($pool, $what);
-	$cloud->behave($endpoint => 'ok');
-	$pool->stop;
-}
-
-# --- A token that is rotated while it is used -------------------------------
-
-{
-	my $pool = pool_with(%{$MORE{web}});
-	write_file($token_file, "old-token\n");
-	$cloud->behave(sts => 'slow:1');
-	my $child = fork // die "fork: $!";
-	if (!$child) {
-		sleep 0.5;
-		write_file($token_file, "web-identity-token\n");
-		POSIX::_exit(0);
-	}
-	is arn_of($pool), "$assumed/k8s/me", 'the token that is there by then';
-	waitpid $child, 0;
-	is_deeply [map { $_->{form}{WebIdentityToken} }
-	    asked()],
-	    ['old-token', 'web-identity-token'], 'was read anew';
-	$cloud->behave(sts => 'ok');
-	$pool->stop;
-}
-
-# --- Tokens -----------------------------------------------------------------
-
-# One made a second later would have another date.
-{
-	my $pool = pool_with(%{$MORE{role}});
-	arn_of($pool);
-	my $first = bearer('eks');
-	sleep 1.2;
-	is ask($pool, 'eks')->{status}, 200, 'asked again a second later';
-	ok bearer('eks') eq $first, 'with the same token';
-	$pool->stop;
-}
-
-# --- Rows -------------------------------------------------------------------
-
-{
-	my $pool = pool_with(%{$MORE{role}});
-	$cloud->behave(sts => 'denied');
-	my $answer = post($pool, '/resources/workloads/query',
-	    as => 'user:default/alice',
-	    json => { entityRef => 'component:default/shop' });
-	my %rows = map { $_->{cluster}{name} => $_ }
-	    @{body_of($answer)->{items} // []};
-	for my $name (qw(eks two)) {
-		is scalar @{$rows{$name}{errors}}, 1, "$name has one error";
-		like $rows{$name}{errors}[0]{message},
-		    qr/role '\Q$K8S\E': STS answered 403 AccessDenied/,
-		    'that says which role and why';
-	}
-	is_deeply $rows{other}{errors}, [], 'the other cluster answers';
-	is scalar(asked()), 1, 'STS was asked once for both';
-	$cloud->behave(sts => 'ok');
-	$pool->stop;
-}
 done_testing;

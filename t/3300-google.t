@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The provider googleServiceAccount in the whole program: every kind of
 # credentials of Google's, where they are looked for, and what a cluster's row
-# says of each fault, while other clusters answer.
+# says of what cannot work. What comes of faults is in 3720-faults-google.t.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
 
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 have_program('openssl') or skip_or_fail('no openssl');
 
@@ -175,68 +175,6 @@ is $cloud->count('metadata'), 1, 'is used';
 $cloud->set(lifetime => undef);
 $pool->stop;
 
-# --- Faults -----------------------------------------------------------------
-
-my %KIND = (
-	google_token => { googleServiceAccountCredentials =>
-	    encode_json($account) },
-	google_sts => { googleServiceAccountCredentials =>
-	    encode_json($cloud->google_file('external_account')) },
-	iam => { googleServiceAccountCredentials =>
-	    encode_json($cloud->google_file('impersonated_service_account')) },
-);
-$KIND{subject} = $KIND{google_sts};
-
-# Endpoint, fault, what the row says (none: it works), requests of it.
-for my $case (
-	[google_token => 'denied', qr/service\ account\ 'stagedoor\@proj\.iam
-	    .*:\ 127.0.0.1:\d+\ answered\ 400\ invalid_grant:\ Token\ has/x, 1],
-	[google_token => '503', qr/answered 503/, 3],
-	[google_token => '429:30', qr/answered 429/, 1],
-	[google_token => '503,ok', undef, 2],
-	[google_token => 'expired', qr/expired already/, 1],
-	[google_token => 'malformed', qr/no JSON object/, 1],
-	[google_token => 'oversized', qr/127\.0\.0\.1:\d+: /, 1],
-	[google_token => 'redirect', qr/answered 302/, 1],
-	[google_token => 'reset', qr/127\.0\.0\.1:\d+: /, 1],
-	[google_token => 'skew:600', undef, 1],
-	[google_token => 'skew:-600', undef, 2],
-	[google_sts => 'denied', qr/workload\ identity\):.*answered\ 400
-	    \ invalid_grant/x, 1],
-	[google_sts => 'malformed', qr/no JSON object/, 1],
-	[subject => 'denied', qr/workload identity\):.*answered 403/, 1],
-	[subject => 'oversized', qr/127\.0\.0\.1:\d+: /, 1],
-	[iam => 'denied', qr/answered\ 403\ PERMISSION_DENIED:\ Permission
-	    .*getAccessToken/x, 1],
-	[iam => 'malformed', qr/no JSON object/, 1],
-	[iam => 'expired', qr/expired already/, 1],
-	[iam => 'skew:600', undef, 1],
-	[metadata => 'without:Metadata-Flavor', qr/no metadata server/, 1],
-	[metadata => '404', qr/metadata server: .*answered 404/, 1],
-	[metadata => 'reset', qr/metadata server: 127\.0\.0\.1:\d+: /, 1],
-	[metadata => 'expired', qr/expired already/, 1]) {
-	my ($endpoint, $fault, $told, $count) = @$case;
-	my $one = pool_with($KIND{$endpoint},
-	    $endpoint eq 'metadata' ? %METADATA : ());
-	$cloud->behave($endpoint => $fault);
-	my %items = rows($one);
-	$cloud->behave($endpoint => 'ok');
-	for my $name (qw(one two)) {
-		my @errors = map { $_->{message} // $_->{errorType} }
-		    @{$items{$name}{errors}};
-		like $errors[0] // '', $told // qr/^$/,
-		    "$endpoint, $fault: as expected in the row of $name";
-		cmp_ok length($errors[0] // ''), '<', 500, 'in few words';
-	}
-	is_deeply $items{other}{errors}, [], 'and the other cluster answers';
-	is $cloud->count($endpoint), $count, "asked $count times";
-	is $cloud->count('elsewhere'), 0, 'and nobody else';
-	unlike encode_json(\%items) . $one->log_text,
-	    qr/PRIVATE KEY|eyJ|google-(?:secret|refresh|token)|subject-token/,
-	    'and no secret is told';
-	$one->stop;
-}
-
 # --- What cannot work -------------------------------------------------------
 
 # There is one, and it cannot be read: nobody goes on to the metadata server.
@@ -269,15 +207,4 @@ for my $case (
 	$one->stop;
 }
 
-# --- Slowness ---------------------------------------------------------------
-
-$pool = pool_with($KIND{google_token});
-$cloud->behave(google_token => 'slow:1.5');
-my $begun = time;
-is get($pool, '/clusters/other/proxy/version', as => $ALICE)->{status}, 200,
-    'another cluster is asked';
-cmp_ok time - $begun, '<', 1, 'without waiting';
-opens($pool, 'google-token', 'a slow token endpoint');
-is $cloud->count('google_token'), 1, 'asked once';
-$pool->stop;
 done_testing;

@@ -115,6 +115,7 @@ sub tls_front {
 			proxy_buffering off;
 			proxy_request_buffering off;
 			proxy_read_timeout 1h;
+			proxy_pass_header Date;
 			proxy_set_header Host \$http_host;
 			proxy_set_header Upgrade \$http_upgrade;
 			proxy_set_header Connection \$front_connection;

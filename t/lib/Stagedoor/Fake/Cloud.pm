@@ -108,6 +108,9 @@ sub set {
 	$self->_tell(set => \%options);
 }
 
+# The next token is number 1 again.
+sub recount { $_[0]->_tell('recount') }
+
 sub _tell {
 	my ($self, @what) = @_;
 	return $self->_control('/tell', ['cloud', @what]);

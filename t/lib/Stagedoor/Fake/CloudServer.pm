@@ -8,6 +8,7 @@
 #	503, 429:3	that status, in the cloud's form; Retry-After: 3
 #	400:Throttling	that status with that error of the cloud's
 #	denied		the cloud's "no"
+#	echo		400 that says what secrets were sent
 #	expired		credentials that have expired already
 #	malformed	half of the answer's body
 #	oversized	an answer that is right, but of 3 MB
@@ -29,7 +30,7 @@ use POSIX qw(strftime);
 use Stagedoor::Fake::AWS;
 use Stagedoor::Fake::Azure;
 use Stagedoor::Fake::Google;
-use Stagedoor::Fake::URL qw(path_of query_of);
+use Stagedoor::Fake::URL qw(escape path_of query_of);
 use Stagedoor::JSON qw(decode_json encode_json);
 
 # Each endpoint has routes: [METHOD, PATH, code], that take the server, the
@@ -50,7 +51,7 @@ sub endpoint {
 	    . join(' ', sort keys %ENDPOINTS) . "\n";
 }
 
-my $BEHAVIOUR = qr/^(?:ok|denied|expired|malformed|oversized|redirect|reset
+my $BEHAVIOUR = qr/^(?:ok|denied|echo|expired|malformed|oversized|redirect|reset
     |\d{3}(?::\w+)?|slow:[\d.]+|skew:-?\d+|without:[\w-]+|body:.*)$/xs;
 
 # A behaviour as written, to a list of them.
@@ -83,6 +84,13 @@ sub behave {
 sub set {
 	my ($self, $options) = @_;
 	%{$self->{options}} = (%{$self->{options}}, %$options);
+	return 'ok';
+}
+
+# What is handed out from now on begins at 1 again.
+sub recount {
+	my ($self) = @_;
+	$self->{given} = {};
 	return 'ok';
 }
 
@@ -187,6 +195,8 @@ sub _answer {
 	local $self->{expired} = $step eq 'expired';
 
 	my $answer = $step eq 'denied' ? $endpoint->{denied}->($self)
+	    : $step eq 'echo' ? _echo($endpoint->{error}->($self, 400),
+		@request)
 	    : $step =~ /^(\d{3})(?::(\D\w*))?/
 		? $endpoint->{error}->($self, 0 + $1, $2)
 	    : $step eq 'redirect' ? [302, [], '']
@@ -194,6 +204,27 @@ sub _answer {
 	push @{$answer->[1]}, Date => strftime('%a, %d %b %Y %H:%M:%S GMT',
 	    gmtime $self->now);
 	_spoil($answer, $step, @request);
+	return $answer;
+}
+
+# What must not be told, put where an error's message is: as it is, and as it
+# was on its way.
+sub _echo {
+	my ($answer, $request) = @_;
+	my @values = grep { length ($_ // '') }
+	    (map { $request->{headers}{$_} } qw(authorization
+		x-amz-security-token x-aws-ec2-metadata-token
+		x-identity-header)),
+	    (map { ($request->{form} // {})->{$_} } qw(client_secret
+		client_assertion assertion refresh_token subject_token
+		WebIdentityToken));
+	my $heard = join ' ', 'you sent', map { (s/^Bearer //r, escape($_)) }
+	    @values;
+	my $json = $heard =~ s/(["\\])/\\$1/gr;
+	my $xml = $heard =~ s/([<>&])/'&#' . ord($1) . ';'/ger;
+	$answer->[2] =~ s/("(?:message|error_description)":")[^"]*/$1$json/i
+	    or $answer->[2] =~ s/(<Message>)[^<]*/$1$xml/
+	    or $answer->[2] = $heard;
 	return $answer;
 }
 

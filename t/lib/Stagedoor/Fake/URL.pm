@@ -8,11 +8,17 @@ use warnings;
 
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(path_of query_of unescape);
+our @EXPORT_OK = qw(escape path_of query_of unescape);
 
 sub unescape {
 	my ($text) = @_;
 	$text =~ s/%([0-9a-fA-F]{2})/chr hex $1/ge;
+	return $text;
+}
+
+sub escape {
+	my ($text) = @_;
+	$text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge;
 	return $text;
 }
 
