@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the credential cache share: sources.c has the entries,
- * sources_pool.c the threads, sources_store.c what processes share.
+ * What the files of the credential cache share: sources.c decides,
+ * source_entries.c keeps, sources_pool.c has the threads, sources_store.c
+ * what processes share.
  */
 #ifndef STAGEDOOR_SOURCES_PRIVATE_H
 #define STAGEDOOR_SOURCES_PRIVATE_H
@@ -61,15 +62,33 @@ struct sources {
 	bool stop;
 };
 
-/* ---- sources.c, under the lock ---- */
+/* ---- source_entries.c, under the lock ---- */
 
-/* Its job ended: if that never came to make it, it is not queued any more. */
-void entry_settle(struct sources *s, struct entry *e, const struct err *err);
+void source_key(const struct sources *s, const struct source *source,
+    unsigned char out[SOURCE_KEY]);
+/* The same value is the same generation, in each process of one store. */
+uint64_t generation_of(const struct sources *s, const struct source_value *v);
+/* A credential of more sources than there is room for forgets the first. */
+void uses_add(struct source_uses *uses, const struct entry *e);
 
+struct entry *entry_find(struct sources *s, const unsigned char *key);
+/* The one there is, or a new one. */
+struct entry *entry_get(struct sources *s, const unsigned char *key,
+    const char *kind);
+/* May its value be used by who asks? Is it time to renew it? */
+bool entry_is_good(const struct entry *e, const struct source_asker *asker);
+bool entry_is_due(const struct entry *e);
 bool value_is_good(const struct source_value *v, int64_t wall);
-
+/* Takes v. */
+void entry_succeed(struct sources *s, struct entry *e,
+    struct source_value *v);
+void entry_fail(struct entry *e, const struct err *err, int64_t retry_after);
 /* ms to wait after so many failures before the last one. */
 int64_t source_back_off(unsigned failures, int64_t retry_after);
+/* It is idle: tell those that wait. */
+void entry_wake(struct sources *s, struct entry *e);
+/* Its job ended: if that never came to make it, it is not queued any more. */
+void entry_settle(struct sources *s, struct entry *e, const struct err *err);
 
 /* ---- sources_store.c, not under the lock ---- */
 
@@ -92,8 +111,5 @@ int share_make(struct sources *s, const struct share *sh,
 /* Have the provider of the call's cluster run on a thread. Under the lock. */
 void sources_queue(struct sources *s, struct entry *e,
     const struct provider_call *call);
-
-/* The same value is the same generation, in each process of one store. */
-uint64_t generation_of(const struct sources *s, const struct source_value *v);
 
 #endif
