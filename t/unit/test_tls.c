@@ -16,7 +16,7 @@
 
 #define LISTS 13
 #define CROWD 8
-#define ROUNDS 80
+#define ROUNDS 240
 
 static struct webserver web;
 static bool have_web;
@@ -367,7 +367,7 @@ survives_a_server_that_says_goodbye(void **state UNUSED)
 	for (i = 0; i < CROWD; i++)
 		pthread_create(&threads[i], NULL, crowd_main, &c);
 	while (__atomic_load_n(&c.running, __ATOMIC_SEQ_CST) > 0) {
-		usleep(300000);
+		usleep(200000);
 		kill(web.pid, SIGHUP);
 	}
 	for (i = 0; i < CROWD; i++)
