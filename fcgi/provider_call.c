@@ -3,6 +3,7 @@
 #include "base.h"
 
 #include "arena.h"
+#include "cgi.h"
 #include "clock.h"
 #include "files.h"
 #include "provider_call.h"
@@ -17,9 +18,15 @@ read_small_file(const char *path, struct secret *out, struct err *err)
 	return file_read(path, PROVIDER_FILE_MAX, out, err);
 }
 
+/*
+ * Of a CGI program, what begins with HTTP_ is a header of the client's (RFC
+ * 3875, section 4.1.18): HTTP_PROXY would send our programs to its proxy.
+ */
 static const char *
 read_environment(const char *name)
 {
+	if (str_starts(name, "HTTP_") && cgi_started())
+		return NULL;
 	return getenv(name);
 }
 

@@ -113,5 +113,16 @@ cmp_ok $took, '<', 3, 'a CGI process does not keep its client '
     . 'waiting for what it asked for in vain';
 like $out, qr/try again soon/, 'which has its answer';
 
+# A header "Proxy" is HTTP_PROXY to a CGI program, and no setting of ours.
+plugin('slow', "echo \"\${HTTP_PROXY-none} \${HTTPS_PROXY-none}\" "
+    . ">$dir/proxies\n" . prints('tok-slow'));
+{
+	local @ENV{qw(HTTP_PROXY HTTPS_PROXY)} = qw(http://client http://ours);
+	cgi(write_file("$dir/proxy.json.yaml",
+	    encode_json(with(cluster('slow', 'slow')))));
+}
+is slurp("$dir/proxies"), "none http://ours\n",
+    'no client of a CGI program chooses a proxy for programs';
+
 log_has_no('no secret is in a log', 'stale-hush', 'tok-');
 done_testing;
