@@ -18,6 +18,7 @@ struct contexts {
 	const struct locator_settings *locator;
 	struct arena *arena;
 	struct clusters *out;
+	size_t before;		/* clusters of other locators */
 	struct kubeconfig config;
 };
 
@@ -160,6 +161,18 @@ fill_cluster(struct contexts *k, struct cluster *c, const char *name)
 	c->exec.config = kubeconfig_exec_config(k->arena, n);
 }
 
+/* Is there a cluster of that context yet? */
+static bool
+is_there(const struct contexts *k, const char *name)
+{
+	size_t i;
+
+	for (i = k->before; i < k->out->n; i++)
+		if (strcmp(k->out->items[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
 static bool
 wanted(const struct contexts *k, const char *name)
 {
@@ -169,7 +182,20 @@ wanted(const struct contexts *k, const char *name)
 	for (i = 0; i < l->n; i++)
 		if (strcmp(l->items[i], name) == 0)
 			return true;
-	return l->n == 0 && clusters_find(k->out, name) == NULL;
+	return l->n == 0;
+}
+
+static void
+report_missing(const struct contexts *k, struct problems *problems)
+{
+	const struct string_list *l = &k->locator->contexts;
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (!is_there(k, l->items[i]))
+			problems_add(problems, true, "%s: kubeconfig: there "
+			    "is no context '%s'", k->locator->where ?
+			    k->locator->where : "settings", l->items[i]);
 }
 
 static void
@@ -179,7 +205,8 @@ add_context(struct contexts *k, const struct node *entry)
 	const struct node *context = node_get(entry, "context");
 	struct cluster *c;
 
-	if (name == NULL || context == NULL || !wanted(k, name))
+	if (name == NULL || context == NULL || !wanted(k, name) ||
+	    is_there(k, name))
 		return;
 	c = locator_cluster(k->settings, k->arena, name);
 	c->where = arena_printf(k->arena, "%s:%u", entry->source->name,
@@ -195,7 +222,7 @@ locator_kubeconfig(const struct settings *s, const struct locator_settings *ls,
     struct arena *arena, struct clusters *out, struct problems *problems)
 {
 	struct contexts k = { .settings = s, .locator = ls, .arena = arena,
-	    .out = out };
+	    .out = out, .before = out->n };
 	size_t f, i;
 
 	kubeconfig_read(&k.config, ls, arena, problems);
@@ -205,5 +232,6 @@ locator_kubeconfig(const struct settings *s, const struct locator_settings *ls,
 		for (i = 0; l != NULL && l->type == NODE_LIST && i < l->n; i++)
 			add_context(&k, l->items[i]);
 	}
+	report_missing(&k, problems);
 	kubeconfig_release(&k.config);
 }

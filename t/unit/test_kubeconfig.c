@@ -195,6 +195,32 @@ several_files(void **state UNUSED)
 	strbuf_release(&text);
 }
 
+/* Named or not, of equal contexts the first counts; who is not there is
+   said. Clusters of other locators are not ours to leave out. */
+static void
+named_contexts(void **state UNUSED)
+{
+	const char *names[] = { "c", "d" };
+	struct locator_settings ls = { .type = LOCATOR_KUBECONFIG };
+	const struct settings s = { .locators = &ls, .nlocators = 1 };
+	struct strbuf paths = STRBUF_INIT(4096);
+
+	with_user("{token: one}");
+	strbuf_addf(&paths, "%s:%s", rig.paths[0], rig.paths[0]);
+	ls.path = paths.buf;
+	locator_kubeconfig(&s, &ls, arena, &found, &rig.problems);
+	assert_int_equal(found.n, 4);	/* two for each locator */
+	ls.contexts.items = names;
+	ls.contexts.n = 2;
+	locator_kubeconfig(&s, &ls, arena, &found, &rig.problems);
+	assert_int_equal(found.n, 5);
+	assert_string_equal(found.items[4]->name, "c");
+	assert_int_equal(rig.problems.n, 1);
+	assert_non_null(strstr(rig.problems.items[0].text,
+	    "there is no context 'd'"));
+	strbuf_release(&paths);
+}
+
 static void
 look(size_t good, size_t broken)
 {
@@ -283,6 +309,7 @@ main(void)
 		TEST(plugins),
 		TEST(what_cannot_be_used),
 		TEST(several_files),
+		TEST(named_contexts),
 		TEST(how_files_are),
 		TEST(changes_are_seen),
 	};
