@@ -23,40 +23,55 @@ read_command(struct arena *arena, struct exec_plugin *x,
 		x->command = arena_strdup(arena, command);
 }
 
-static void
+/* Numbers and the like are refused, as by kubectl: left out, they would make
+   another question of it. */
+static const char *
 read_args(struct arena *arena, struct exec_plugin *x,
     const struct node *list)
 {
 	size_t i;
 
-	if (list == NULL || list->type != NODE_LIST || list->n == 0)
-		return;
-	x->args.items = arena_alloc(arena, list->n *
+	if (list == NULL)
+		return NULL;
+	if (list->type != NODE_LIST)
+		return "an exec plug-in whose args are no list";
+	x->args.items = arena_alloc(arena, (list->n + 1) *
 	    sizeof(*x->args.items));
-	for (i = 0; i < list->n; i++)
-		if (list->items[i]->type == NODE_STRING)
-			x->args.items[x->args.n++] = arena_strdup(arena,
-			    list->items[i]->string);
+	for (i = 0; i < list->n; i++) {
+		if (list->items[i]->type != NODE_STRING)
+			return "an exec plug-in with an argument that is no "
+			    "string: put it in quotes";
+		x->args.items[x->args.n++] = arena_strdup(arena,
+		    list->items[i]->string);
+	}
+	return NULL;
 }
 
-static void
+static const char *
 read_env(struct arena *arena, struct exec_plugin *x,
     const struct node *list)
 {
 	size_t i;
 
-	if (list == NULL || list->type != NODE_LIST || list->n == 0)
-		return;
-	x->env = arena_alloc(arena, list->n * sizeof(*x->env));
+	if (list == NULL)
+		return NULL;
+	if (list->type != NODE_LIST)
+		return "an exec plug-in whose env is no list";
+	x->env = arena_alloc(arena, (list->n + 1) * sizeof(*x->env));
 	for (i = 0; i < list->n; i++) {
-		const char *name = kubeconfig_string(list->items[i], "name");
-		const char *value = node_string(list->items[i], "value");
+		const struct node *entry = list->items[i];
+		const char *name = kubeconfig_string(entry, "name");
+		const char *value = node_string(entry, "value");
 
-		if (name != NULL)
-			x->env[x->nenv++] = (struct pair){
-				arena_strdup(arena, name),
-				arena_strdup(arena, value ? value : "") };
+		if (name == NULL ||
+		    (value == NULL && node_get(entry, "value") != NULL))
+			return "an exec plug-in with a variable that is not "
+			    "a name and a value, both strings: put them in "
+			    "quotes";
+		x->env[x->nenv++] = (struct pair){ arena_strdup(arena, name),
+			arena_strdup(arena, value ? value : "") };
 	}
+	return NULL;
 }
 
 const char *
@@ -64,11 +79,9 @@ kubeconfig_exec(struct arena *arena, const struct node *exec,
     struct exec_plugin *x)
 {
 	const char *version = kubeconfig_string(exec, "apiVersion");
-	const char *mode = kubeconfig_string(exec, "interactiveMode");
+	const char *mode = kubeconfig_string(exec, "interactiveMode"), *why;
 
 	read_command(arena, x, exec);
-	read_args(arena, x, node_get(exec, "args"));
-	read_env(arena, x, node_get(exec, "env"));
 	x->api_version = arena_strdup(arena, version ? version : "");
 	x->cluster_info = kubeconfig_true(exec, "provideClusterInfo");
 	x->timeout = TIMEOUT;
@@ -76,6 +89,9 @@ kubeconfig_exec(struct arena *arena, const struct node *exec,
 		return "an exec plug-in without a command";
 	if (version == NULL)
 		return "an exec plug-in without an apiVersion";
+	if ((why = read_args(arena, x, node_get(exec, "args"))) != NULL ||
+	    (why = read_env(arena, x, node_get(exec, "env"))) != NULL)
+		return why;
 	return mode != NULL && strcmp(mode, "Always") == 0 ? "an exec plug-in "
 	    "with interactiveMode Always: nobody can answer it here" : NULL;
 }

@@ -147,6 +147,16 @@ what_cannot_be_used(void **state UNUSED)
 		{ "{exec: {apiVersion: v}}", "without a command" },
 		{ "{exec: {apiVersion: v, command: c, interactiveMode: "
 		    "Always}}", "interactiveMode Always" },
+		{ "{exec: {apiVersion: v, command: c, args: [--port, 80]}}",
+		    "an argument that is no string" },
+		{ "{exec: {apiVersion: v, command: c, args: hush}}",
+		    "args are no list" },
+		{ "{exec: {apiVersion: v, command: c, env: [{name: N, "
+		    "value: 123}]}}", "both strings" },
+		{ "{exec: {apiVersion: v, command: c, env: [{value: hush}]}}",
+		    "both strings" },
+		{ "{exec: {apiVersion: v, command: c, env: {N: hush}}}",
+		    "env is no list" },
 		{ "{auth-provider: {name: gcp}}", "auth-provider" },
 		{ "{client-certificate: a}", "without its client-key" },
 		{ "{client-key: a}", "no client-certificate" },
