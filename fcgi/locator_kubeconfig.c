@@ -138,12 +138,16 @@ fill_user(struct contexts *k, struct cluster *c, const char *name)
 		    "'%s' has %s", c->name, name ? name : "", why);
 }
 
+/* Without them another host would be asked, or none that is there. */
+static const char *const not_built[] = { "tls-server-name", "proxy-url" };
+
 static void
 fill_cluster(struct contexts *k, struct cluster *c, const char *name)
 {
 	const struct node *n = kubeconfig_find(&k->config, "clusters",
 	    "cluster", name);
 	const char *server = kubeconfig_string(n, "server");
+	size_t i;
 
 	c->url = arena_strdup(k->arena, server ? server : "");
 	if (server == NULL) {
@@ -159,6 +163,11 @@ fill_cluster(struct contexts *k, struct cluster *c, const char *name)
 		c->ca_file = kubeconfig_path(k->arena, n,
 		    "certificate-authority");
 	c->exec.config = kubeconfig_exec_config(k->arena, n);
+	for (i = 0; i < ARRAY_LEN(not_built); i++)
+		if (kubeconfig_string(n, not_built[i]) != NULL)
+			c->broken = arena_printf(k->arena, "context '%s': its "
+			    "cluster '%s' has %s, which is not built in yet",
+			    c->name, name, not_built[i]);
 }
 
 /* Is there a cluster of that context yet? */

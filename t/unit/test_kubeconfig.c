@@ -185,6 +185,28 @@ what_cannot_be_used(void **state UNUSED)
 }
 
 static void
+clusters_that_cannot_be_used(void **state UNUSED)
+{
+	static const char *const keys[] = { "tls-server-name", "proxy-url" };
+	struct strbuf text = STRBUF_INIT(4096);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(keys); i++) {
+		forget();
+		strbuf_reset(&text);
+		strbuf_addf(&text, "clusters: [{name: here, cluster: {server: "
+		    "'https://here', %s: x}}]\n"
+		    "contexts: [{name: c, context: {cluster: here, user: u}}]\n"
+		    "users: [{name: u, user: {token: t}}]\n", keys[i]);
+		locate(rig_write(0, "config", text.buf, text.len));
+		assert_int_equal(found.n, 1);
+		assert_non_null(found.items[0]->broken);
+		assert_non_null(strstr(found.items[0]->broken, keys[i]));
+	}
+	strbuf_release(&text);
+}
+
+static void
 several_files(void **state UNUSED)
 {
 	static const char first[] = "users:\n- {name: u, user: {token: one}}\n"
@@ -318,6 +340,7 @@ main(void)
 		TEST(tokens),
 		TEST(plugins),
 		TEST(what_cannot_be_used),
+		TEST(clusters_that_cannot_be_used),
 		TEST(several_files),
 		TEST(named_contexts),
 		TEST(how_files_are),
