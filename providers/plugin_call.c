@@ -100,6 +100,7 @@ read_file(struct stagedoor_call *c, const char *path, size_t *len)
 	struct secret content = SECRET_INIT;
 	char *copy;
 
+	c->why = (struct err)ERR_INIT;
 	*len = 0;
 	if (c->call->read_file == NULL) {
 		err_set(&c->why, E_CONFIG, "no file can be read here");
@@ -118,6 +119,7 @@ read_file(struct stagedoor_call *c, const char *path, size_t *len)
 static int
 may_block(struct stagedoor_call *c, size_t size, size_t need)
 {
+	c->why = (struct err)ERR_INIT;
 	if (!c->blocking)
 		return err_set(&c->why, E_CONFIG, "check can neither call nor "
 		    "run anything");
@@ -149,6 +151,8 @@ http(struct stagedoor_call *c, const struct stagedoor_request *request,
 
 	if (r == 0)
 		r = may_block(c, out->size, sizeof(*out));
+	if (r == 0 && rq.url == NULL)
+		r = err_set(&c->why, E_CONFIG, "a request has no url");
 	if (r == 0)
 		r = c->call->http(c->call, &rq, &answer, &c->why);
 	if (r == 0) {
@@ -164,9 +168,10 @@ static int
 run(struct stagedoor_call *c, const struct stagedoor_program *program,
     struct stagedoor_output *out)
 {
+	static const char *const nothing[] = { NULL };
 	const struct process p = {
 		.argv = program->argv,
-		.env = program->env,
+		.env = program->env != NULL ? program->env : nothing,
 		.timeout = program->timeout > 0 ? program->timeout : TIMEOUT,
 	};
 	struct process_result result = PROCESS_RESULT_INIT;
@@ -174,6 +179,8 @@ run(struct stagedoor_call *c, const struct stagedoor_program *program,
 
 	if (r == 0)
 		r = may_block(c, out->size, sizeof(*out));
+	if (r == 0 && (p.argv == NULL || p.argv[0] == NULL))
+		r = err_set(&c->why, E_CONFIG, "a program has no argv");
 	if (r == 0)
 		r = c->call->run(c->call, &p, &result, &c->why);
 	if (r == 0) {

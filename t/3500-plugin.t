@@ -78,10 +78,40 @@ static int how_run(const struct stagedoor_core *core,
 	core->bearer(call, out.text);
 	return STAGEDOOR_OK;
 }
+/* Structs with nothing but a size, and why after what works. */
+static int how_zeros(const struct stagedoor_core *core,
+    struct stagedoor_call *call, const char *how) {
+	static const char *const argv[] = { "/bin/true", NULL };
+	struct stagedoor_request rq;
+	struct stagedoor_answer answer;
+	struct stagedoor_program p;
+	struct stagedoor_output out;
+	size_t len;
+	memset(&rq, 0, sizeof(rq));
+	memset(&p, 0, sizeof(p));
+	rq.size = sizeof(rq);
+	answer.size = sizeof(answer);
+	p.size = sizeof(p);
+	out.size = sizeof(out);
+	if (strcmp(how, "nourl") == 0)
+		return core->http(call, &rq, &answer) == 0 ? STAGEDOOR_OK
+		    : STAGEDOOR_FAILED;
+	if (core->run(call, &p, &out) == 0 || strcmp(how, "noargv") == 0)
+		return STAGEDOOR_FAILED;
+	p.argv = argv;
+	if (core->run(call, &p, &out) == 0 && *core->why(call) == '\0' &&
+	    core->http(call, &rq, &answer) != 0 &&
+	    core->read_file(call, "/etc/passwd", &len) != NULL &&
+	    *core->why(call) == '\0')
+		core->bearer(call, "tok-run");
+	return STAGEDOOR_OK;
+}
 static int obtain(const struct stagedoor_core *core,
     struct stagedoor_call *call) {
 	const char *how = core->metadata(call, "how"), *user;
 	char text[200];
+	if (strncmp(how, "no", 2) == 0)
+		return how_zeros(core, call, how);
 	if (strcmp(how, "http") == 0)
 		return how_http(core, call);
 	if (strcmp(how, "run") == 0)
@@ -172,7 +202,8 @@ sub entry {
 	    authProvider => $provider, skipMetricsLookup => \1,
 	    authMetadata => { %meta, url => $fake->url('one') . '/api' } };
 }
-my @how = qw(http run user empty odd late half signin refused broken size);
+my @how = qw(http run user empty odd late half signin refused broken size
+    nourl noargv noenv);
 my @bad = qw(old empty none unresolved cut tiny text writable folder missing);
 my $settings = settings(fake => $fake, source => 'params',
     kubernetes => { objectTypes => ['pods'] },
@@ -214,6 +245,8 @@ sub message { return $_[0]{errors}[0]{message} // 'no error' }
 is proxied('file'), '200 Bearer tok-file', 'the example opens its cluster';
 is proxied('run'), '200 Bearer tok-run', 'a program can be run';
 is proxied('http'), '200 Bearer tok-http', 'HTTP can be spoken';
+is proxied('noenv'), '200 Bearer tok-run',
+    'a program needs no environment, and after what works why says nothing';
 is proxied('user', $_), "200 Bearer tok-$_", "$_ gets a token of $_"
     for qw(alice bob alice);
 is proxied('shared', $_), '200 Bearer tok-bob',
@@ -235,6 +268,8 @@ my %want = (
 	refused => qr/'refused': not for you/,
 	broken => qr/'broken': no   luck: token=\*\*\*$/,
 	size => qr/has no size/,
+	nourl => qr/a request has no url/,
+	noargv => qr/a program has no argv/,
 );
 like message($rows->{$_}), $want{$_}, "$_: the row says it"
     for sort keys %want;
