@@ -199,10 +199,12 @@ why(struct stagedoor_call *c)
 	return c->why.text;
 }
 
-/* Another's words: bounded, printable, without what looks like a secret. */
+/* Another's words: bounded, printable, without what looks like a secret or is
+   the one that it gave. */
 static const char *
 printable(const struct stagedoor_call *c, const char *text)
 {
+	const struct secret *token = &c->value.part[EXEC_TOKEN];
 	char *copy = arena_strndup(c->call->scratch, text,
 	    strnlen(text, 8 * SHOWN)), *at;
 	size_t n, left;
@@ -213,6 +215,8 @@ printable(const struct stagedoor_call *c, const char *text)
 			*at = n == 0 ? '?' : ' ';
 		n = SD_MAX(n, (size_t)1);
 	}
+	if (token->len > 0)
+		redact_value(copy, token->ptr);
 	redact(copy);
 	for (at = copy, left = SHOWN; *at != '\0'; at += n, left -= n)
 		if ((n = jsonscan_utf8(at, strlen(at))) == 0 || n > left)

@@ -142,6 +142,12 @@ static int obtain(const struct stagedoor_core *core,
 		core->fail(call, "no \001 luck: token=hush-hush");
 		return STAGEDOOR_FAILED;
 	}
+	if (strcmp(how, "chatty") == 0) {
+		core->bearer(call, "hush-token");
+		core->note(call, "it is hush-token");
+		core->fail(call, "hush-token is no good");
+		return STAGEDOOR_FAILED;
+	}
 	if (strcmp(how, "size") == 0) {
 		struct stagedoor_request rq;
 		struct stagedoor_answer answer;
@@ -203,7 +209,7 @@ sub entry {
 	    authMetadata => { %meta, url => $fake->url('one') . '/api' } };
 }
 my @how = qw(http run user empty odd late half signin refused broken size
-    nourl noargv noenv);
+    nourl noargv noenv chatty);
 my @bad = qw(old empty none unresolved cut tiny text writable folder missing);
 my $settings = settings(fake => $fake, source => 'params',
     kubernetes => { objectTypes => ['pods'] },
@@ -268,6 +274,7 @@ my %want = (
 	refused => qr/'refused': not for you/,
 	broken => qr/'broken': no   luck: token=\*\*\*$/,
 	size => qr/has no size/,
+	chatty => qr/'chatty': \*+ is no good$/,
 	nourl => qr/a request has no url/,
 	noargv => qr/a program has no argv/,
 );
@@ -320,6 +327,11 @@ unlike $check->{err}, qr/cluster '(?:file|http|shared)'/, 'good ones are not';
 
 write_file("$dir/wrong.yaml", slurp($pool->config_file)
     =~ s/("authProvider":")files"/$1filse"/r);
+my $told = stagedoor('explain', '-c', $pool->config_file, '--user', 'alice',
+    '--cluster', 'chatty');
+like $told->{out}, qr/all: it is \*+$/m, 'explain tells the steps';
+unlike $told->{out}, qr/hush/, 'and no token that was given';
+
 my $wrong = stagedoor('check', '-c', "$dir/wrong.yaml");
 like $wrong->{err}, qr/no provider 'filse'; did you mean 'files'/,
     'their names are known where settings are checked';
