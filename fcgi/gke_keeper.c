@@ -172,8 +172,9 @@ round_end(struct gke_keeper *k)
 /* ---- asking ---- */
 
 /*
- * refused, in and out: what went into a question that was refused, so that a
- * token that Google has taken back is not used for the next.
+ * refused, in and out: what went into a question that met a 401, so that a
+ * token that Google has taken back is not used for the next. What the account
+ * may not do, it may not do with another token either.
  */
 static int
 kept_ask(struct kept *e, struct source_uses *refused,
@@ -195,7 +196,7 @@ kept_ask(struct kept *e, struct source_uses *refused,
 	refused->n = 0;
 	if (r != 0)	/* an old list may be given although asking failed */
 		*err = why;
-	if (why.code == E_DENIED && sources_reject(k->sources, &asker.used))
+	if (why.code == E_AUTH && sources_reject(k->sources, &asker.used))
 		*refused = asker.used;
 	return r;
 }

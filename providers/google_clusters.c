@@ -168,6 +168,8 @@ ask(struct google_work *w, const char *url, const struct secret *token,
 	google_hide(w, token->ptr);
 	r = google_ask(w, &(struct http_request){ .url = url,
 	    .headers = headers, .limit = ANSWER_MAX }, &answer, err);
+	if (r == E_DENIED && w->status == 401)
+		r = err->code = E_AUTH;
 	if (r != 0)
 		return r;
 	r = google_clusters_reduce(answer, &list, err);

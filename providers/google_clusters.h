@@ -25,8 +25,9 @@ struct google_place {
 /*
  * Part 0 of out is the list in its normal form, for locator_gke.c: JSON with
  * only what is used, so that what looks the same is the same. On 0 the caller
- * releases out. Errors as of google_token; they name the project, what was
- * answered, and what to do. An empty list is one.
+ * releases out. Errors as of google_token, and E_AUTH: the API does not take
+ * the token. They name the project, what was answered, and what to do. An
+ * empty list is one.
  */
 int google_clusters(const struct provider_call *call,
     const struct settings *s, const struct google_place *at,

@@ -157,6 +157,7 @@ fetch_once(struct google_work *w, const struct http_request *rq,
 		return r;
 	}
 	w->skew = out->skew;
+	w->status = out->status;
 	if (out->status >= 200 && out->status < 300)
 		return 0;
 	r = refused(w, out, err);

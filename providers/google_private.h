@@ -19,6 +19,7 @@ struct google_work {
 	int64_t clock;		/* wall ms to sign; Google's, once known */
 	bool is_signed;		/* clock went into what was sent */
 	int64_t skew;		/* of the last answer */
+	int status;		/* its status */
 	int64_t retry_after;
 	const char *host;	/* that was asked last */
 	const char *who;	/* "service account 'x'"; NULL: not known */

@@ -275,6 +275,12 @@ $cloud->reset;
 becomes($pool, 'plain a b');
 is $cloud->count('google_token'), 1, 'after a 401 there is another token';
 $pool->stop;
+$cloud->reset;
+$pool = pool_with({ %SERVER, projectId => 'none' });
+wait_for(sub { $cloud->count('gke') > 2 }, 10, 'three questions');
+is $cloud->count('google_token'), 1,
+    'another token would not help where there is no such project';
+$pool->stop;
 
 # --- Hanging ----------------------------------------------------------------
 

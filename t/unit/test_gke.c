@@ -441,6 +441,7 @@ says_what_was_answered(void **state UNUSED)
 		    "exist" },
 		{ 403, "", E_DENIED, "roles/container.clusterViewer" },
 		{ 404, "{}", E_DENIED, "answered 404" },
+		{ 401, "{}", E_AUTH, "answered 401" },
 		{ 503, "", E_BUSY, "answered 503" },
 		{ 302, "", E_PROTOCOL, "answered 302" },
 		{ 200, "", E_PROTOCOL, "no JSON object" },
