@@ -59,18 +59,21 @@ void
 aws_profile_sts(const struct aws_scene *scene, const char *profile,
     struct aws_sts *out)
 {
+	const char *region = provider_variable(scene->call, "AWS_REGION");
+	bool named = profile != NULL;
 	struct aws_profile p;
 
-	if (profile == NULL)
+	if (!named)
 		profile = provider_variable(scene->call, "AWS_PROFILE");
 	aws_files_profile(scene->call, &scene->files,
 	    profile != NULL ? profile : "default", &p);
 	out->endpoint = endpoint_of(scene, &p);
 	out->region = scene->region;
 	if (out->region == NULL)
-		out->region = p.values[AWS_KEY_REGION];
+		out->region = named || region == NULL ?
+		    p.values[AWS_KEY_REGION] : region;
 	if (out->region == NULL)
-		out->region = provider_variable(scene->call, "AWS_REGION");
+		out->region = region;
 	if (out->region == NULL)
 		out->region = "us-east-1";
 }

@@ -32,7 +32,7 @@ int aws_profile_origin(const struct aws_scene *scene, const char *name,
  * the settings, the profile, AWS_REGION, or us-east-1), and the address in
  * its place (of the settings, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, the
  * profile's services or endpoint_url). profile NULL: $AWS_PROFILE, or
- * default.
+ * default, whose region comes after AWS_REGION then.
  */
 void aws_profile_sts(const struct aws_scene *scene, const char *profile,
     struct aws_sts *out);

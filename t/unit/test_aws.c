@@ -364,6 +364,25 @@ main_role(void **state UNUSED)
 	assert_non_null(strstr(rig.err.text, "webIdentityTokenFile"));
 }
 
+/* Where no profile is named, the environment's region is before the one that
+   [default] has, as in the SDKs. */
+static void
+region_of_the_environment(void **state UNUSED)
+{
+	rig_variable("HOME", "/h");
+	rig_file("/h/.aws/config", "[default]\nregion = us-west-2\n");
+	rig_variable("AWS_ROLE_ARN", "arn:aws:iam::222222222222:role/x");
+	rig_variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/t");
+	rig_file("/t", "eyJ.w.i");
+	rig_get();
+	assert_string_equal(rig.asked[0].url,
+	    "https://sts.us-west-2.amazonaws.com/");
+	rig_variable("AWS_REGION", "eu-west-1");
+	rig_get();
+	assert_string_equal(rig.asked[0].url,
+	    "https://sts.eu-west-1.amazonaws.com/");
+}
+
 /* What goes into a source, that others are not given its value. */
 static char seen[4096];
 
@@ -588,7 +607,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(order), TEST(nothing_there), TEST(expired_environment),
 		TEST(named_profiles), TEST(source_profiles), TEST(endpoints),
-		TEST(accounts), TEST(main_role), TEST(inputs), TEST(pending),
+		TEST(accounts), TEST(main_role),
+		TEST(region_of_the_environment), TEST(inputs), TEST(pending),
 		TEST(file_syntax), TEST(regions), TEST(hosts), TEST(provider),
 	};
 
