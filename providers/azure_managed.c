@@ -177,6 +177,18 @@ unreachable(const struct http_answer *answer)
 	    strstr(answer->body.ptr, "unreachable") != NULL;
 }
 
+/* Amazon's and Google's services have the same address. */
+static bool
+another_cloud(const struct http_answer *answer)
+{
+	char value[64];
+
+	return (http_answer_header(answer, "metadata-flavor", value,
+	    sizeof(value)) && strcasecmp(value, "Google") == 0) ||
+	    (http_answer_header(answer, "server", value, sizeof(value)) &&
+	    strcasecmp(value, "EC2ws") == 0);
+}
+
 /* Without its header it must refuse, but it answers. */
 static bool
 imds_there(const struct provider_call *call, const char *url)
@@ -185,7 +197,7 @@ imds_there(const struct provider_call *call, const char *url)
 	    .connect_timeout = PROBE_TIMEOUT, .timeout = PROBE_TIMEOUT };
 	struct http_answer answer = HTTP_ANSWER_INIT;
 	bool there = call->http(call, &http, &answer, NULL) == 0 &&
-	    !unreachable(&answer);
+	    !unreachable(&answer) && !another_cloud(&answer);
 
 	call->note(call, "the metadata service is %s",
 	    there ? "there" : "not there");

@@ -421,6 +421,25 @@ app_service(void **state UNUSED)
 	failed(E_CONFIG, "Service Fabric");
 }
 
+/* At that address other clouds have theirs, which know no such path. */
+static void
+metadata_of_others(void **state UNUSED)
+{
+	static const struct rig_answer amazon = { .status = 401,
+	    .head = "Server: EC2ws\r\n" };
+	static const struct rig_answer google = { .status = 404,
+	    .head = "Metadata-Flavor: Google\r\n" };
+
+	azure.process = (struct rig_process){ .output =
+	    "{\"accessToken\":\"tok-az\",\"expires_on\":1741970000}" };
+	answers(&amazon, 1);
+	got("tok-az");
+	assert_int_equal(rig.nasked, 1);
+	answers(&google, 1);
+	got("tok-az");
+	assert_int_equal(rig.nasked, 1);
+}
+
 static void
 metadata_service(void **state UNUSED)
 {
@@ -689,7 +708,8 @@ main(void)
 		TEST(configured_and_failing),
 		TEST(entra_request), TEST(authorities), TEST(tenants),
 		TEST(retries), TEST(bodies), TEST(app_service),
-		TEST(metadata_service), TEST(metadata_retries), TEST(arc),
+		TEST(metadata_service), TEST(metadata_of_others),
+		TEST(metadata_retries), TEST(arc),
 		TEST(cli_runs), TEST(cli_fails), TEST(cli_local_time),
 		TEST(inputs),
 	};
