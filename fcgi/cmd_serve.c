@@ -419,6 +419,11 @@ run(struct serve *sv)
 		code = serve_pool(sv, &set);
 	listen_close(&sv->listener);
 	watch_release(&sv->watch);
+	if (!sources_stop(sv->services.sources)) {
+		log_warn("a credential is still being fetched: it is not "
+		    "waited for any longer");
+		_exit(code);
+	}
 	runtime_put(sv->rt);
 	gke_keeper_free(sv->services.gke);
 	sources_free(sv->services.sources);

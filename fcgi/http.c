@@ -11,7 +11,7 @@
 
 #define HEAD_MAX 65536			/* bytes of an answer's header */
 #define SKEW_IGNORED 2000		/* ms: Date has whole seconds */
-#define RETRY_AFTER_MAX 3600		/* s */
+#define RETRY_AFTER_MAX 300		/* s: it may be back before it said */
 #define VALUE_MAX 128			/* of Date and Retry-After */
 
 /* ---- header ---- */

@@ -36,7 +36,7 @@ struct http_answer {
 	struct secret head;		/* its header lines, as they came */
 	int64_t skew;			/* ms that their clock (Date) is ahead
 					   of ours; 0 within two seconds */
-	int64_t retry_after;		/* ms; 0: not said; at most an hour */
+	int64_t retry_after;		/* ms; 0: not said; at most 5 min */
 };
 
 #define HTTP_ANSWER_INIT { 0, SECRET_INIT, SECRET_INIT, 0, 0 }

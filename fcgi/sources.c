@@ -264,7 +264,8 @@ sources_free(struct sources *s)
 
 	if (s == NULL)
 		return;
-	sources_stop(s);
+	if (!sources_stop(s))
+		BUG("credentials are still being made");
 	while ((e = s->entries) != NULL) {
 		s->entries = e->next;
 		source_value_release(&e->value);

@@ -64,9 +64,10 @@ struct source_asker {
 /* Borrows the store, which may be NULL: memory only. */
 struct sources *sources_new(struct store *store);
 /* Drop what is queued and wait for what is being made, which may take a
-   minute. Nothing is begun any more. */
-void sources_stop(struct sources *s);
-/* The same, and gone; nobody may wait for a value any more. */
+   minute. Nothing is begun any more. False: a thread does not come back (a
+   shared object that blocks), and uses what it uses. */
+bool sources_stop(struct sources *s);
+/* After that, and gone; nobody may wait for a value any more. */
 void sources_free(struct sources *s);		/* NULL is fine */
 
 /* provider_call.source. call->core is a source_asker. */

@@ -18,7 +18,9 @@
 
 #define THREADS_MAX 64		/* sources that hang hold one each */
 #define THREAD_IDLE_MS 30000
-#define JOB_MS 60000		/* longer than any source may take */
+#define JOB_MS 60000		/* longer than any source may take, but for
+				   a shared object that blocks */
+#define STOP_SPARE_MS 5000
 
 static void
 job_free(struct queued_job *q)
@@ -86,27 +88,35 @@ thread_main(void *arg)
 	while ((q = job_take(s)) != NULL)
 		job_run(s, q);
 	s->threads--;
+	ARRAY_PUSH(s->ended, s->nended) = pthread_self();
 	pthread_cond_broadcast(&s->made);
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
+}
+
+/* They have done all but return, so this takes no time. */
+static void
+threads_join(struct sources *s)
+{
+	while (s->nended > 0)
+		pthread_join(s->ended[--s->nended], NULL);
+	free(s->ended);
+	s->ended = NULL;
 }
 
 /* Signals are for the main thread. */
 static void
 thread_start(struct sources *s)
 {
-	pthread_attr_t attr;
 	sigset_t all, old;
 	pthread_t thread;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	threads_join(s);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (pthread_create(&thread, &attr, thread_main, s) == 0)
+	if (pthread_create(&thread, NULL, thread_main, s) == 0)
 		s->threads++;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
 }
 
 /*
@@ -153,18 +163,25 @@ sources_queue(struct sources *s, struct entry *e,
 	queue_fail(s);
 }
 
-void
+bool
 sources_stop(struct sources *s)
 {
+	int64_t until = clock_mono_ms() + JOB_MS + STOP_SPARE_MS;
+	struct timespec ts = { .tv_sec = until / 1000 };
 	struct queued_job *q;
+	bool ended;
 
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	pthread_cond_broadcast(&s->work);
-	while (s->threads > 0)
-		pthread_cond_wait(&s->made, &s->lock);
+	while (s->threads > 0 &&
+	    pthread_cond_timedwait(&s->made, &s->lock, &ts) == 0)
+		continue;
 	/* Requests that outlast their time may still be queuing more. */
 	while ((q = queue_pop(s)) != NULL)
 		job_free(q);
+	ended = s->threads == 0;
+	threads_join(s);
 	pthread_mutex_unlock(&s->lock);
+	return ended;
 }

@@ -58,6 +58,8 @@ struct sources {
 	size_t nentries;
 	struct queued_job *queue, **queue_end;
 	unsigned threads, idle, queued;
+	pthread_t *ended;		/* threads to be joined */
+	size_t nended;
 	uint64_t serials;
 	bool stop;
 };
