@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "clock.h"
+#include "ended.h"
 #include "err.h"
 #include "gke_keeper.h"
 #include "provider_call.h"
@@ -50,6 +51,7 @@ struct gke_keeper {
 	pthread_cond_t wake;		/* asked, over, a thread ended */
 	struct round *round;
 	unsigned threads;		/* of all rounds */
+	struct ended ended;
 	bool changed;
 };
 
@@ -288,6 +290,7 @@ kept_main(void *arg)
 	if (--round->threads == 0 && round->over)
 		round_free(round);
 	k->threads--;
+	ended_add(&k->ended);
 	pthread_cond_broadcast(&k->wake);
 	pthread_mutex_unlock(k->lock);
 	return NULL;
@@ -298,12 +301,9 @@ static void
 kept_start(struct kept *e)
 {
 	struct gke_keeper *k = e->round->keeper;
-	pthread_attr_t attr;
 	pthread_t thread;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, kept_main, e) == 0) {
+	if (pthread_create(&thread, NULL, kept_main, e) == 0) {
 		e->round->threads++;
 		k->threads++;
 	} else {
@@ -311,7 +311,6 @@ kept_start(struct kept *e)
 		    "project '%s': no thread is to be had", e->place.project);
 		e->asked = true;
 	}
-	pthread_attr_destroy(&attr);
 }
 
 /* ---- for others ---- */
@@ -335,6 +334,7 @@ gke_keeper_use(struct gke_keeper *k, const struct settings *s, int64_t ms)
 	size_t i;
 
 	pthread_mutex_lock(k->lock);
+	ended_join(&k->ended);
 	round_take_over(round, k->round);
 	round_end(k);
 	k->round = round;
@@ -424,6 +424,7 @@ gke_keeper_free(struct gke_keeper *k)
 	round_end(k);
 	while (k->threads > 0)
 		pthread_cond_wait(&k->wake, k->lock);
+	ended_join(&k->ended);
 	pthread_mutex_unlock(k->lock);
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(k->lock);

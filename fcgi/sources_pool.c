@@ -88,20 +88,10 @@ thread_main(void *arg)
 	while ((q = job_take(s)) != NULL)
 		job_run(s, q);
 	s->threads--;
-	ARRAY_PUSH(s->ended, s->nended) = pthread_self();
+	ended_add(&s->ended);
 	pthread_cond_broadcast(&s->made);
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
-}
-
-/* They have done all but return, so this takes no time. */
-static void
-threads_join(struct sources *s)
-{
-	while (s->nended > 0)
-		pthread_join(s->ended[--s->nended], NULL);
-	free(s->ended);
-	s->ended = NULL;
 }
 
 /* Signals are for the main thread. */
@@ -111,7 +101,7 @@ thread_start(struct sources *s)
 	sigset_t all, old;
 	pthread_t thread;
 
-	threads_join(s);
+	ended_join(&s->ended);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (pthread_create(&thread, NULL, thread_main, s) == 0)
@@ -181,7 +171,7 @@ sources_stop(struct sources *s)
 	while ((q = queue_pop(s)) != NULL)
 		job_free(q);
 	ended = s->threads == 0;
-	threads_join(s);
+	ended_join(&s->ended);
 	pthread_mutex_unlock(&s->lock);
 	return ended;
 }

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "ended.h"
 #include "err.h"
 #include "sources.h"
 
@@ -58,8 +59,7 @@ struct sources {
 	size_t nentries;
 	struct queued_job *queue, **queue_end;
 	unsigned threads, idle, queued;
-	pthread_t *ended;		/* threads to be joined */
-	size_t nended;
+	struct ended ended;
 	uint64_t serials;
 	bool stop;
 };
