@@ -108,7 +108,7 @@ find_metadata(const struct provider_call *call, struct origin *out,
 {
 	struct err why = ERR_INIT;
 
-	out->words = "the metadata server";
+	out->words = "the metadata server, as no credentials are set";
 	out->metadata = google_metadata_base(call, &why);
 	if (out->metadata != NULL) {
 		call->note(call, "the metadata server is at %s",

@@ -159,10 +159,11 @@ my @TABLE = (
 	[metadata => 'ok', 1],
 	[metadata => 'slow:2', 1, after => 2],
 	[metadata => '503*2', 3, within => 5],
-	[metadata => '404', 1, says => qr/metadata server: .*answered 404/],
+	[metadata => '404', 1, says =>
+	    qr/metadata server, .* set: .*answered 404/],
 	[metadata => 'without:Metadata-Flavor', 1, says =>
 	    qr/no metadata server/],
-	[metadata => 'reset', 1, says => qr/metadata server: $AT: /],
+	[metadata => 'reset', 1, says => qr/metadata server, .* set: $AT: /],
 	[metadata => 'expired', 1, says => qr/expired already/],
 	[metadata => 'malformed', 1, says => qr/no access_token/],
 	[metadata => 'oversized', 1, says => qr/bytes/],

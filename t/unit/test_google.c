@@ -513,7 +513,8 @@ metadata(void **state UNUSED)
 
 	rig_answer(&(struct rig_answer){ .url = METADATA_URL, .status = 200,
 	    .head = "HTTP/1.1 200 OK\r\n", .body = GOOD });
-	rig_refuse(E_PROTOCOL, "no Google token with the metadata server: what "
+	rig_refuse(E_PROTOCOL, "no Google token with the metadata server, as "
+	    "no credentials are set: what "
 	    "answers at metadata.google.internal is no metadata server");
 	rig_answer(&(struct rig_answer){ .url = METADATA_URL, .status = 200,
 	    .head = "HTTP/1.1 200 OK\r\nMetadata-Flavor: Other\r\n",
