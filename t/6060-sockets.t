@@ -91,12 +91,21 @@ sub children {
 	my ($pid) = @_;
 	return split ' ', slurp("/proc/$pid/task/$pid/children");
 }
+# multiwatch waits for ever if a process of its own that has just begun misses
+# its signal.
+sub serving {
+	my ($n) = @_;
+	wait_for(sub { (() = $watch->log_text =~ /info serving/g) == $n }, 20,
+	    "process $n to serve");
+}
 wait_for(sub { children($watch->pid) == 2 }, 10, 'two processes');
+serving(2);
 is clusters_at($watched), 'one', 'multiwatch: served by two processes';
 my ($victim) = children($watch->pid);
 kill KILL => $victim;
 wait_for(sub { (grep { $_ != $victim } children($watch->pid)) == 2 }, 10,
     'another process');
+serving(3);
 is clusters_at($watched), 'one', 'one is killed, another takes its place';
 $watch->signal('TERM');
 ok $watch->wait_end(10), 'multiwatch: SIGTERM ends it';
