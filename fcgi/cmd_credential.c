@@ -126,9 +126,9 @@ print_credential(const struct credential *cred, const char *version,
 		clock_stamp(cred->expires, stamp);
 		strbuf_addf(sb, "\"expirationTimestamp\":\"%.19sZ\"", stamp);
 	}
-	if (cred->kind == CREDENTIAL_BEARER) {
+	if (cred->value.len > 0)	/* also beside a certificate */
 		add_secret(sb, "token", &cred->value);
-	} else {
+	if (cred->kind == CREDENTIAL_CERTIFICATE) {
 		add_secret(sb, "clientCertificateData", &cred->certificate);
 		add_secret(sb, "clientKeyData", &cred->key);
 	}

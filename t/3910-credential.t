@@ -24,6 +24,14 @@ contexts: [{name: from-file, context: {cluster: c, user: u}}]
 END
 write_file("$dir/token", "$secret{file}\n");
 
+my %both = (token => $secret{token}, map { $_->[0] =>
+    slurp("$dir/$_->[1]") =~ s/\n\z//r } [clientCertificateData => 'ann.crt'],
+    [clientKeyData => 'ann.key']);
+write_file("$dir/both", "#!/bin/sh\ncat <<'END'\n" . encode_json({
+    kind => 'ExecCredential', apiVersion =>
+    'client.authentication.k8s.io/v1', status => \%both }) . "\nEND\n");
+chmod 0755, "$dir/both" or die "$dir/both: $!";
+
 my @at = (url => 'https://127.0.0.1:1');
 my %x509 = (authProvider => 'x509', clientCertificateFile => "$dir/ann.crt",
     clientKeyFile => "$dir/ann.key");
@@ -32,6 +40,8 @@ my @clusters = map { { @at, %$_ } } (
 	{ name => 'token', @token, skipTLSVerify => \1 },
 	{ name => 'x509', %x509 },
 	{ name => 'eks', authProvider => 'aws' },
+	{ name => 'both', authProvider => 'exec', exec => {
+	    command => "$dir/both" } },
 	{ name => 'acting', @token, impersonate => {} },
 	{ name => 'reading', @token, readOnly => \1 },
 	{ name => 'bobs', @token, allow => ['user:default/bob', 'group:x/b'] },
@@ -91,6 +101,9 @@ is_deeply $status, { clientCertificateData => slurp("$dir/ann.crt") =~
 my ($year, $clock) = $ended =~ /=\w+ +\d+ ([\d:]+) (\d+) GMT/
     ? ($2, $1) : ('', '');
 like $ends, qr/^$year-\d\d-\d\dT\Q$clock\EZ$/, 'until the certificate ends';
+$status = given('both');
+delete $status->{expirationTimestamp};
+is_deeply $status, \%both, 'a token and a certificate, as a plug-in gives both';
 $status = given('eks');
 like $status->{token}, qr/^k8s-aws-v1\.[\w-]+$/, 'a token for EKS';
 my $left = seconds_of($status->{expirationTimestamp}) - time;
