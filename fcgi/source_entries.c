@@ -268,18 +268,23 @@ entry_fail(struct entry *e, const struct err *err, int64_t retry_after)
 	e->failures++;
 	e->failure = *err;
 	e->retry_at = clock_mono_ms() + wait;
-	log_warn("%s: %s%s%s; no other try for %lld s", e->kind, err->text,
-	    err->detail[0] != '\0' ? ": " : "", err->detail,
-	    (long long)(wait / 1000));
 }
 
 void
+source_report(const char *kind, const struct err *err)
+{
+	log_warn("%s: %s%s%s", kind, err->text,
+	    err->detail[0] != '\0' ? ": " : "", err->detail);
+}
+
+bool
 entry_settle(struct sources *s, struct entry *e, const struct err *err)
 {
 	e->pins--;
 	if (e->state != ENTRY_QUEUED)
-		return;
+		return false;
 	if (err != NULL)
 		entry_fail(e, err, 0);
 	entry_wake(s, e);
+	return err != NULL;
 }

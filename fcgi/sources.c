@@ -34,6 +34,8 @@ entry_make(struct sources *s, struct entry *e,
 		r = source->make(call, source->ctx, &v, err);
 	else
 		r = share_make(s, &sh, &v, err);
+	if (r != 0 && r != E_PENDING && !source->local)
+		source_report(source->kind, err);
 	pthread_mutex_lock(&s->lock);
 	e->pins--;
 	if (r == 0)

@@ -63,6 +63,8 @@ static void
 job_run(struct sources *s, struct queued_job *q)
 {
 	struct err err = ERR_INIT;
+	const char *kind = q->entry->kind;
+	bool failed;
 	int r = 0;
 
 	/* Another job may have come to it on its way. */
@@ -72,8 +74,10 @@ job_run(struct sources *s, struct queued_job *q)
 		r = obtain_source(&q->job, &err);
 		pthread_mutex_lock(&s->lock);
 	}
-	entry_settle(s, q->entry, r != 0 ? &err : NULL);
+	failed = entry_settle(s, q->entry, r != 0 ? &err : NULL);
 	pthread_mutex_unlock(&s->lock);
+	if (failed)
+		source_report(kind, &err);
 	job_free(q);
 	pthread_mutex_lock(&s->lock);
 }

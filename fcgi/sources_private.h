@@ -89,8 +89,12 @@ void entry_fail(struct entry *e, const struct err *err, int64_t retry_after);
 int64_t source_back_off(unsigned failures, int64_t retry_after);
 /* It is idle: tell those that wait. */
 void entry_wake(struct sources *s, struct entry *e);
-/* Its job ended: if that never came to make it, it is not queued any more. */
-void entry_settle(struct sources *s, struct entry *e, const struct err *err);
+/* Its job ended: if that never came to make it, it is not queued any more.
+   True: then err is its failure, which nobody reported. */
+bool entry_settle(struct sources *s, struct entry *e, const struct err *err);
+
+/* A line in the log; not under the lock, for writing it may block. */
+void source_report(const char *kind, const struct err *err);
 
 /* ---- sources_store.c, not under the lock ---- */
 
