@@ -258,3 +258,17 @@ check_action(const char *value)
 	}
 	return NULL;
 }
+
+const char *
+check_login_name(const char *value)
+{
+	size_t i;
+
+	for (i = 0; value[i] != '\0'; i++)
+		if (!((value[i] >= 'a' && value[i] <= 'z') ||
+		    (value[i] >= 'A' && value[i] <= 'Z') ||
+		    (value[i] >= '0' && value[i] <= '9') ||
+		    strchr("._-", value[i]) != NULL))
+			return "only letters, digits and ._- stand in a path";
+	return i > 64 ? "longer than 64 letters" : NULL;
+}

@@ -89,6 +89,7 @@ void keys_print_type(const struct key *key, struct strbuf *out);
 /* keycheck.c: the checks that are used in the table. */
 key_check check_url, check_origin, check_listen, check_base_path, check_ref,
     check_member, check_network, check_audit, check_store_url,
-    check_template, check_template_one, check_route, check_action;
+    check_template, check_template_one, check_route, check_action,
+    check_login_name;
 
 #endif

@@ -14,8 +14,7 @@ static const char *const log_levels[] = { "error", "warn", "info", "debug",
     NULL };
 static const char *const log_targets[] = { "stderr", "syslog", NULL };
 static const char *const identity_sources[] = { "params", "backstage", NULL };
-static const char *const algorithms[] = { "ES256", "ES384", "ES512", "RS256",
-    "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", NULL };
+static const char *const algorithms[] = { "ES256", "RS256", "PS256", NULL };
 static const char *const store_types[] = { "sqlite", "redis", NULL };
 static const char *const login_providers[] = { "oidc", "google", "aks", NULL };
 static const char *const client_auths[] = { "basic", "post", "none",
@@ -68,15 +67,18 @@ const struct key keys_impersonate[] = {
 };
 
 static const struct key backstage_identity_keys[] = {
-	{ "jwksUrl", KEY_STRING, KEY_LATER, .check = check_url,
+	{ "jwksUrl", KEY_STRING, .check = check_url, FIELD(backstage.jwks_url),
 	  .text = "keys of user tokens; default from discovery" },
-	{ "issuer", KEY_STRING, KEY_LATER, .text = "default from discovery" },
-	{ "audience", KEY_STRING, KEY_LATER, .fallback = "backstage",
-	  .text = "whom user tokens are for" },
-	{ "userinfoUrl", KEY_STRING, KEY_LATER, .check = check_url,
+	{ "issuer", KEY_STRING, FIELD(backstage.issuer),
+	  .text = "of user tokens; default any, as in Backstage" },
+	{ "audience", KEY_STRING, .fallback = "backstage",
+	  FIELD(backstage.audience), .text = "whom user tokens are for" },
+	{ "userinfoUrl", KEY_STRING, .check = check_url,
+	  FIELD(backstage.userinfo_url),
 	  .text = "where groups are asked for; default from discovery" },
-	{ "algorithms", KEY_STRINGS, KEY_LATER, .words = algorithms,
-	  .fallback = "[\"ES256\"]", .text = "signatures that count" },
+	{ "algorithms", KEY_STRINGS, .words = algorithms,
+	  .fallback = "[\"ES256\"]", FIELD(backstage.algorithms),
+	  .text = "signatures that count" },
 	{ .name = NULL }
 };
 
@@ -145,36 +147,47 @@ static const struct key store_keys[] = {
 	  FIELD(store.type), .text = "where tokens are kept" },
 	{ "path", KEY_PATH, KEY_REQUIRED, .when = "sqlite",
 	  FIELD(store.path), .text = "the database" },
-	{ "url", KEY_STRING, KEY_REQUIRED | KEY_LATER, .when = "redis",
-	  .check = check_store_url,
+	{ "url", KEY_STRING, KEY_REQUIRED, .when = "redis",
+	  .check = check_store_url, FIELD(store.url),
 	  .text = "unix:/path or redis://host:port/db" },
-	{ "username", KEY_STRING, KEY_LATER, .when = "redis",
+	{ "username", KEY_STRING, .when = "redis", FIELD(store.username),
 	  .text = "name to log in" },
-	{ "password", KEY_SECRET, KEY_LATER, .when = "redis",
+	{ "password", KEY_SECRET, .when = "redis", FIELD(store.password),
 	  .text = "its password" },
-	{ "passwordFile", KEY_CONTENT, KEY_LATER, .when = "redis",
+	{ "passwordFile", KEY_CONTENT, .when = "redis",
+	  FIELD(store.password_file),
 	  .text = "file of the password" },
 	{ "keyFile", KEY_PATH, KEY_REQUIRED, FIELD(store.key_file),
 	  .text = "lines id:base64 of 32 bytes; the first seals, all open" },
 	{ .name = NULL }
 };
 
+#define LOGIN(f) INTO(login_settings, f)
+
 static const struct key login_keys[] = {
 	{ "provider", KEY_WORD, KEY_REQUIRED, .words = login_providers,
-	  .text = "what kind of issuer it is" },
-	{ "name", KEY_STRING, .text = "the oidcTokenProvider" },
-	{ "issuer", KEY_STRING, .check = check_url, .text = "its address" },
-	{ "clientId", KEY_STRING, KEY_REQUIRED, .text = "our id there" },
-	{ "clientSecret", KEY_SECRET, .text = "our secret there" },
-	{ "clientSecretFile", KEY_CONTENT, .text = "file of the clientSecret" },
+	  LOGIN(provider), .text = "what kind of issuer it is" },
+	{ "name", KEY_STRING, .check = check_login_name, LOGIN(name),
+	  .text = "the oidcTokenProvider, for oidc" },
+	{ "issuer", KEY_STRING, .check = check_url, LOGIN(issuer),
+	  .text = "its address, for oidc" },
+	{ "clientId", KEY_STRING, KEY_REQUIRED, LOGIN(client_id),
+	  .text = "our id there" },
+	{ "clientSecret", KEY_SECRET, LOGIN(client_secret),
+	  .text = "our secret there" },
+	{ "clientSecretFile", KEY_CONTENT, LOGIN(client_secret_file),
+	  .text = "file of the clientSecret" },
 	{ "clientAuth", KEY_WORD, .words = client_auths, .fallback = "basic",
-	  .text = "how we show it" },
-	{ "keyFile", KEY_PATH, .text = "key for private_key_jwt" },
-	{ "scopes", KEY_STRINGS, KEY_ONE_OK, .text = "scopes to ask for" },
-	{ "audience", KEY_STRING, .text = "whom tokens are for" },
-	{ "tenant", KEY_STRING, .text = "tenant, for aks" },
-	{ "prompt", KEY_STRING, .text = "prompt parameter" },
-	{ "device", KEY_BOOL, .fallback = "true",
+	  LOGIN(client_auth), .text = "how we show it" },
+	{ "keyFile", KEY_PATH, LOGIN(key_file),
+	  .text = "key for private_key_jwt" },
+	{ "scopes", KEY_STRINGS, KEY_ONE_OK, LOGIN(scopes),
+	  .text = "scopes to ask for" },
+	{ "audience", KEY_STRING, LOGIN(audience),
+	  .text = "whom tokens are for, where the issuer wants to be told" },
+	{ "tenant", KEY_STRING, LOGIN(tenant), .text = "tenant, for aks" },
+	{ "prompt", KEY_STRING, LOGIN(prompt), .text = "prompt parameter" },
+	{ "device", KEY_BOOL, .fallback = "true", LOGIN(device),
 	  .text = "offer the device flow" },
 	{ .name = NULL }
 };
@@ -251,11 +264,11 @@ const struct key keys_stagedoor[] = {
 	  .text = "more roots for clouds, issuers, Backstage" },
 	{ "store", KEY_OBJECT, .keys = store_keys,
 	  .text = "tokens and shared credentials; default memory only" },
-	{ "login", KEY_LIST, KEY_LATER, .keys = login_keys,
+	{ "login", KEY_LIST, .keys = login_keys,
 	  .text = "sign-in clients" },
-	{ "audit", KEY_STRING, KEY_LATER, .check = check_audit,
-	  .fallback = "stderr", .text = "\"stderr\", \"syslog\", \"file:PATH\" "
-	  "or \"off\"" },
+	{ "audit", KEY_STRING, .check = check_audit,
+	  .fallback = "stderr", FIELD(audit),
+	  .text = "\"stderr\", \"syslog\", \"file:PATH\" or \"off\"" },
 	{ "log", KEY_OBJECT, .keys = log_keys, .text = "the program's log" },
 	{ "metrics", KEY_OBJECT, KEY_LATER, .keys = metrics_keys,
 	  .text = "numbers for machines that watch" },

@@ -21,5 +21,7 @@ void rule_each(struct rules *r, const struct node *object, const char *key,
 
 void rule_aws(struct rules *r);		/* rules_accounts.c */
 void rule_access(struct rules *r);
+/* rules_login.c */
+void rule_logins(struct rules *r, const struct node *stagedoor);
 
 #endif

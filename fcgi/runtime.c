@@ -130,6 +130,9 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->settings = settings;
 	rt->transport = transport;
 	rt->sources = services->sources;
+	rt->store = services->store;
+	rt->documents = services->documents;
+	rt->leases = services->leases;
 	rt->located = located_new();
 	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);

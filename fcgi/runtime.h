@@ -10,16 +10,22 @@
 #include "cluster.h"
 
 struct catalog;
+struct documents;
 struct gke_keeper;
+struct leases;
 struct provider_state;
 struct problems;
 struct settings;
 struct sources;
+struct store;
 struct transport;
 
 /* What outlives all runtimes and is theirs to use; borrowed. */
 struct services {
 	struct transport *transport;
+	struct store *store;		/* NULL: nobody's tokens are kept */
+	struct documents *documents;	/* of issuers; NULL with the store */
+	struct leases *leases;		/* kept alive; NULL with the store */
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
 	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
 };
@@ -27,8 +33,11 @@ struct services {
 struct runtime {
 	struct arena *arena;
 	struct settings *settings;	/* owned */
-	struct transport *transport;	/* borrowed, as is sources */
+	struct transport *transport;	/* borrowed, as are those below */
 	struct sources *sources;
+	struct store *store;
+	struct documents *documents;
+	struct leases *leases;
 	struct catalog *catalog;	/* owned */
 	struct clusters clusters;	/* owned; in the order of locators */
 	struct provider_state *states;	/* those that clusters need */

@@ -136,6 +136,7 @@ read_ours(struct settings *s, const struct node *root)
 	s->base_path = arena_strndup(s->arena, s->base_path, len);
 	read_identity(s, root);
 	read_custom_providers(s, node_get(ours, "providers"));
+	read_logins(s, node_get(ours, "login"));
 	s->ca_file_at = place_of(s->arena, node_get(ours, "caFile"));
 	s->socket_group_at = place_of(s->arena, node_get(ours,
 	    "socketGroup"));
@@ -263,6 +264,9 @@ settings_free(struct settings *s)
 		secret_release(&s->external[i].token);
 	for (i = 0; i < s->aws.naccounts; i++)
 		secret_release(&s->aws.accounts[i].secret_access_key);
+	for (i = 0; i < s->nlogins; i++)
+		secret_release(&s->logins[i].client_secret);
+	secret_release(&s->store.password);
 	secret_release(&s->aws.main.secret_access_key);
 	secret_release(&s->google_credentials);
 	secret_release(&s->backstage_token);

@@ -83,6 +83,32 @@ struct cloud_settings {	/* stagedoor.cloud; NULL: not overridden */
 	const char *sts_endpoint;	/* URL */
 };
 
+enum login_provider { LOGIN_OIDC, LOGIN_GOOGLE, LOGIN_AKS };
+enum client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_POST, CLIENT_AUTH_NONE,
+    CLIENT_AUTH_PRIVATE_KEY_JWT };
+
+struct login_settings {		/* stagedoor.login; NULL: not set */
+	enum login_provider provider;
+	const char *name;		/* the oidcTokenProvider; oidc only */
+	const char *issuer;
+	const char *client_id;
+	struct secret client_secret;
+	const char *client_secret_file;	/* beats it; read each time */
+	enum client_auth client_auth;
+	const char *key_file;		/* PEM, for private_key_jwt */
+	struct string_list scopes;
+	const char *audience, *tenant, *prompt;
+	bool device;			/* offer the device flow */
+	const char *where;
+};
+
+struct backstage_identity {	/* stagedoor.identity.backstage */
+	const char *jwks_url, *issuer, *userinfo_url;	/* NULL: from
+					   discovery, and no issuer check */
+	const char *audience;
+	struct string_list algorithms;	/* n == 0: ES256 */
+};
+
 struct custom_provider {	/* stagedoor.providers */
 	const char *name, *path;
 	const char *settings;		/* JSON; may hold secrets */
@@ -131,6 +157,11 @@ struct settings {
 	unsigned breaker_failures;
 	double breaker_probe;
 	struct store_settings store;
+	struct login_settings *logins;
+	size_t nlogins;
+	struct backstage_identity backstage;
+	const char *audit;		/* "stderr", "syslog", "file:PATH",
+					   "off" */
 	struct cloud_settings cloud;
 	struct custom_provider *custom_providers;
 	size_t ncustom_providers;
@@ -141,6 +172,13 @@ struct settings {
 	int log_level;			/* enum log_level */
 	bool log_syslog;
 };
+
+/* The login whose tokens open clusters of that authProvider (and, for oidc,
+   oidcTokenProvider); NULL: there is none. */
+const struct login_settings *settings_login(const struct settings *s,
+    const char *provider, const char *name);
+/* "oidc", "google", "aks": as in paths, keys and settings. */
+const char *login_provider_name(const struct login_settings *login);
 
 /* A list of messages: each error of one run, not only the first. */
 struct problems {

@@ -32,5 +32,7 @@ void read_custom(struct arena *arena, const struct node *list,
     struct custom_resource **out, size_t *n);
 /* settings_backend.c: backend and discovery. */
 void read_backend(struct settings *s, const struct node *root);
+/* settings_login.c: stagedoor.login. */
+void read_logins(struct settings *s, const struct node *list);
 
 #endif

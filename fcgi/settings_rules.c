@@ -318,6 +318,7 @@ rule_stagedoor(struct rules *r)
 	if (threads > 0 && number(s, "streams") > threads)
 		rule_problem(r, false, node_get(s, "streams"), "streams",
 		    "more than stagedoor.threads; lower it, or raise those");
+	rule_logins(r, s);
 	path_cut(&r->path, len);
 }
 

@@ -15,6 +15,7 @@
 struct provider_call;
 
 #define SOURCE_PARTS 4
+#define SOURCE_LANE_MAX 16
 
 /* The parts mean what the kind says: a token; or an AWS key id, its secret,
    the session token; or a certificate and its key. Empty: there is none. */
@@ -41,6 +42,11 @@ struct source {
 	   other inputs are another source. Hashed, never kept. */
 	const char *const *inputs;
 	bool local;		/* made without waiting: done at once */
+	bool unshared;		/* make knows itself what other processes
+				   have: the store is not asked */
+	/* On whom it waits: of one lane only SOURCE_LANE_MAX are made at once,
+	   so that an issuer that hangs leaves threads for others. NULL: none */
+	const char *lane;
 	/*
 	 * Make one. ctx is the provider's, and lives as long as the call to
 	 * call->source. May ask for other sources. 0, or E_*: E_DENIED when

@@ -156,6 +156,26 @@ store_put(struct store *st, const struct store_item *item,
 	return r;
 }
 
+void
+store_seal(const struct store *st, const struct store_item *item,
+    int64_t expires, const struct secret *value, struct strbuf *out)
+{
+	struct seal_name name = name_of(item, expires);
+
+	seal_value(st->keys, &name, value, out);
+}
+
+int
+store_unseal(const struct store *st, const struct store_sealed *sealed,
+    struct secret *out, struct err *err)
+{
+	struct seal_name name = name_of(sealed->item, sealed->expires);
+
+	if (sealed->expires != 0 && sealed->expires <= st->now())
+		return err_set(err, E_NOTFOUND, "what was sealed has expired");
+	return seal_open(st->keys, &name, sealed->bytes, out, err);
+}
+
 int
 store_del(struct store *st, const struct store_item *item, struct err *err)
 {

@@ -26,6 +26,7 @@
 #include "secret.h"
 
 struct store;
+struct strbuf;
 
 #define STORE_KEY 32			/* bytes of a key: a hash */
 #define STORE_KIND_MAX 64		/* bytes of a kind */
@@ -33,9 +34,14 @@ struct store;
 #define STORE_LEASE_MAX 3600000		/* ms of a lease */
 
 struct store_settings {		/* stagedoor.store */
-	const char *type;	/* "sqlite", "redis"; NULL: there is none */
+	const char *type;	/* "sqlite", "redis"; NULL: memory, of this
+				   process only */
 	const char *path;	/* sqlite: the database */
-	const char *key_file;
+	const char *url;	/* redis: unix:/path, redis://host:port/db */
+	const char *username;	/* redis; NULL: none */
+	struct secret password;
+	const char *password_file;	/* beats it; read at each connection */
+	const char *key_file;	/* not for memory */
 };
 
 /*
@@ -71,6 +77,34 @@ int store_put(struct store *st, const struct store_item *item,
     const struct secret *value, int64_t expires, struct err *err);
 int store_del(struct store *st, const struct store_item *item,
     struct err *err);
+/*
+ * Call each with every value of a kind that can be opened and is not expired,
+ * in no order, until it returns non-zero, which is given back. Not one
+ * moment's picture: what is put or deleted meanwhile may or may not come. each
+ * may call the store. Those that cannot be opened are counted in *bad, which
+ * may be NULL.
+ */
+int store_each(struct store *st, const char *kind, int (*each)(void *ctx,
+    const struct store_item *item, const struct secret *value), void *ctx,
+    size_t *bad, struct err *err);
+/* Do other processes see the same? False for memory. */
+bool store_is_shared(const struct store *st);
+
+/*
+ * Sealed for somebody else to keep, a browser: as the store seals its own,
+ * bound to item and expires (wall ms), which whoever opens it must know.
+ */
+void store_seal(const struct store *st, const struct store_item *item,
+    int64_t expires, const struct secret *value, struct strbuf *out);
+struct store_sealed {
+	const struct store_item *item;
+	int64_t expires;
+	const struct strbuf *bytes;
+};
+/* 0 with out the caller's; E_NOTFOUND: expired, or its key is gone; E_STORE:
+   altered, or sealed for something else. */
+int store_unseal(const struct store *st, const struct store_sealed *sealed,
+    struct secret *out, struct err *err);
 
 /* The right to do what all need, until it is given back or ms have passed. */
 struct store_lease {

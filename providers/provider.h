@@ -20,6 +20,7 @@ struct arena;
 struct identity;
 struct json_object;
 struct settings;
+struct user_token;
 
 enum provider_verdict {
 	PROVIDER_OK,
@@ -85,6 +86,12 @@ struct provider_call {
 	int (*source)(const struct provider_call *call,
 	    const struct source *source, struct source_value *out,
 	    struct err *err);
+	/*
+	 * With the token that this user's sign-in left with us (signIn =
+	 * "stagedoor") for call->cluster: session_token.
+	 */
+	int (*user_token)(const struct provider_call *call,
+	    struct user_token *out, struct err *err);
 	/* One step of the way, for `stagedoor explain`: what was looked at and
 	   what came of it. Never a secret. */
 	void (*note)(const struct provider_call *call, const char *fmt, ...)

@@ -57,8 +57,8 @@ static int
 ask_base(const struct provider_call *call, struct err *err)
 {
 	static const char *const inputs[] = { "base", NULL };
-	const struct source source = { "base", inputs, false, make_base,
-	    NULL };
+	const struct source source = { .kind = "base", .inputs = inputs,
+	    .make = make_base };
 	struct source_value v;
 	int r = call->source(call, &source, &v, err);
 
@@ -95,7 +95,8 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 {
 	const char *name = call->cluster->auth_provider;
 	const char *inputs[] = { "x", name, NULL };
-	const struct source source = { "test", inputs, false, make, name };
+	const struct source source = { .kind = "test", .inputs = inputs,
+	    .make = make, .ctx = name };
 	struct source_value v;
 	const struct source_asker *asker = call->core;
 

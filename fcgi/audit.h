@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit log: one JSON object a line, for machines. Who did what on which
+ * cluster, with which kind of credential; sign-ins, refreshes, revocations.
+ * Never a secret, and a path without its query. Values are bounded and
+ * escaped, so nobody can forge a line. A line is written whole, by one write.
+ * What cannot be written is said in the program's log, once a minute, and
+ * stops nothing. Thread-safe.
+ */
+#ifndef STAGEDOOR_AUDIT_H
+#define STAGEDOOR_AUDIT_H
+
+#include "err.h"
+
+/*
+ * "stderr", "syslog", "file:PATH" (made for its owner only, appended to,
+ * opened anew by audit_reopen) or "off". Before threads start, and again on
+ * reload. 0, or E_CONFIG with why not: then nothing has changed.
+ */
+int audit_init(const char *to, struct err *err);
+/* On SIGHUP, after logrotate moved the file. */
+void audit_reopen(void);
+void audit_end(void);
+
+/* What is NULL or 0 is left out. */
+struct audit_event {
+	const char *event;	/* "request", "sign-in", "sign-in-failed",
+				   "refresh", "refresh-failed", "sign-out",
+				   "revoke", "device" */
+	const char *user;	/* entity ref */
+	const char *kind;	/* "user", "guest", "service", "nobody" */
+	const char *by;		/* who did it, if not the user: "cli" */
+	const char *cluster;
+	const char *method, *path;	/* path: up to a "?" */
+	int status;
+	/* "bearer token", "client certificate", ... and where from: the
+	   provider's name, with "client", "stored" or "server" */
+	const char *credential, *source;
+	const char *provider, *name;	/* of a sign-in */
+	const char *account, *issuer;	/* whom the issuer knows */
+	const char *result;	/* "ok", or what went wrong */
+	const char *id;		/* of the request */
+	int64_t ms;		/* how long it took */
+};
+void audit(const struct audit_event *e);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules for sign-in clients: what each kind of issuer needs. */
+#include "base.h"
+
+#include "rules_private.h"
+
+static void
+needs(struct rules *r, const struct node *login, const char *key,
+    const char *what)
+{
+	if (node_get(login, key) == NULL)
+		rule_problem(r, false, login, key, what);
+}
+
+static void
+rule_client_auth(struct rules *r, const struct node *login)
+{
+	const char *how = node_string(login, "clientAuth");
+	bool secret = node_get(login, "clientSecret") != NULL ||
+	    node_get(login, "clientSecretFile") != NULL;
+
+	if (how == NULL || strcmp(how, "basic") == 0 ||
+	    strcmp(how, "post") == 0) {
+		if (!secret)
+			rule_problem(r, false, login, "clientSecret", "this "
+			    "key is missing; add it, or clientSecretFile, or "
+			    "clientAuth = \"none\" for a public client");
+	} else if (strcmp(how, "private_key_jwt") == 0) {
+		needs(r, login, "keyFile", "this key is missing; add it: "
+		    "clientAuth private_key_jwt signs with it");
+	}
+}
+
+static void
+rule_login(struct rules *r, const struct node *login)
+{
+	const char *provider = node_string(login, "provider");
+
+	if (provider == NULL)
+		return;
+	if (strcmp(provider, "oidc") == 0) {
+		needs(r, login, "name", "this key is missing; add the "
+		    "oidcTokenProvider of the clusters that it is for");
+		needs(r, login, "issuer", "this key is missing; add the "
+		    "issuer's address");
+	} else if (node_get(login, "name") != NULL) {
+		rule_problem(r, true, node_get(login, "name"), "name",
+		    "this has no effect: only oidc has several");
+	}
+	if (strcmp(provider, "aks") == 0)
+		needs(r, login, "tenant", "this key is missing; add the id or "
+		    "domain of the Entra tenant");
+	rule_client_auth(r, login);
+}
+
+static bool
+same_login(const struct node *a, const struct node *b)
+{
+	const char *provider = node_string(a, "provider");
+
+	return str_eq(provider, node_string(b, "provider")) &&
+	    (!str_eq(provider, "oidc") ||
+	    str_eq(node_string(a, "name"), node_string(b, "name")));
+}
+
+static void
+rule_once(struct rules *r, const struct node *list)
+{
+	size_t i, k, len;
+
+	for (i = 1; i < list->n; i++)
+		for (k = 0; k < i; k++) {
+			if (!same_login(list->items[i], list->items[k]))
+				continue;
+			len = path_index(&r->path, i);
+			rule_problem(r, false, list->items[i], "provider",
+			    "there is another login for the same clusters; "
+			    "keep one of them");
+			path_cut(&r->path, len);
+			break;
+		}
+}
+
+void
+rule_logins(struct rules *r, const struct node *stagedoor)
+{
+	const struct node *list = node_get(stagedoor, "login");
+	size_t len;
+
+	if (list == NULL || list->type != NODE_LIST || list->n == 0)
+		return;
+	rule_each(r, stagedoor, "login", rule_login);
+	len = path_key(&r->path, "login");
+	rule_once(r, list);
+	path_cut(&r->path, len);
+	if (node_get(stagedoor, "publicUrl") == NULL)
+		rule_problem(r, false, list, "publicUrl", "this key is "
+		    "missing; add it: issuers send browsers back there");
+}
