@@ -19,6 +19,7 @@ use Stagedoor::Fake;
 use Stagedoor::Fake::Cloud;
 use Stagedoor::FastCGI;
 use Stagedoor::HTTP;
+use Stagedoor::Issuer;
 use Stagedoor::JSON qw(decode_json encode_json);
 use Stagedoor::Nginx;
 use Stagedoor::Pool;
@@ -32,8 +33,8 @@ use constant BASE => '/api/kubernetes';
 
 my @OURS = qw(top stagedoor_bin program have_program free_port write_file
     tempdir wait_for skip_or_fail skip_one run_command decode_json encode_json
-    fake cloud pool nginx settings stagedoor get post request body_of slurp
-    log_has_no BASE);
+    fake cloud issuer pool nginx settings stagedoor get post request body_of
+    slurp log_has_no BASE);
 
 sub import {
 	my ($class, @args) = @_;
@@ -56,6 +57,7 @@ sub _on_die {
 
 sub fake { return Stagedoor::Fake->start(@_) }
 sub cloud { return Stagedoor::Fake::Cloud->start(@_) }
+sub issuer { return Stagedoor::Issuer->start(@_) }
 sub pool { return Stagedoor::Pool->start(@_) }
 sub nginx { return Stagedoor::Nginx->start(@_) }
 sub slurp { return Stagedoor::TLS::slurp(@_) }

@@ -16,8 +16,9 @@
 #	anon		wants no credential and refuses one
 #
 # "prefix" puts everything under a path. "tokens" are accepted besides the
-# usual ones. "handler" is code that answers instead: it gets the request and
-# the connection and returns true if it did.
+# usual ones; "jwt" => 1 accepts any JWT that has not ended yet, whoever signed
+# it, and "jwt" => AUDIENCE one for it. "handler" is code that answers instead:
+# it gets the request and the connection and returns true if it did.
 package Stagedoor::Fake::Cluster;
 
 use strict;
@@ -27,6 +28,7 @@ use Compress::Zlib ();
 use Encode ();
 use Digest::SHA qw(sha1_base64);
 use Stagedoor::Fake::Data;
+use Stagedoor::Fake::JWT qw(jwt_read);
 use Stagedoor::Fake::URL qw(path_of query_of);
 use Stagedoor::JSON qw(encode_json);
 
@@ -64,7 +66,7 @@ my @EXTRAS = (
 	[qr{/log$}, \&_log],
 );
 
-# Options: name, port, behaviour, prefix, tokens, handler, redirect_port;
+# Options: name, port, behaviour, prefix, tokens, jwt, handler, redirect_port;
 # loop, data and record (code that keeps a request).
 sub new {
 	my ($class, %opt) = @_;
@@ -133,7 +135,8 @@ sub _authenticated {
 		return 0;
 	}
 	return 1 if $self->{ok}{$token} || $token =~ /^k8s-aws-v1\./
-	    || $token =~ /^[a-z-]+-token-\d{1,3}$/;	# of the fake clouds
+	    || $token =~ /^[a-z-]+-token-\d{1,6}$/	# of the fake clouds
+	    || ($self->{jwt} && $self->_is_good_jwt($token));
 	if ($token eq 'forbidden-token') {
 		$self->_failure($conn, 403, 'Forbidden',
 		    "$request->{path} is forbidden");
@@ -141,6 +144,15 @@ sub _authenticated {
 		$self->_failure($conn, 401, 'Unauthorized', 'Unauthorized');
 	}
 	return 0;
+}
+
+sub _is_good_jwt {
+	my ($self, $token) = @_;
+	my $jwt = jwt_read($token) or return 0;
+	my ($aud, $exp) = @{$jwt->{claims}}{qw(aud exp)};
+	return 0 if $self->{jwt} ne '1'
+	    && !grep { $_ eq $self->{jwt} } ref $aud ? @$aud : $aud;
+	return $exp > time;
 }
 
 # --- Resources --------------------------------------------------------------
