@@ -93,6 +93,10 @@ rule_logins(struct rules *r, const struct node *stagedoor)
 	len = path_key(&r->path, "login");
 	rule_once(r, list);
 	path_cut(&r->path, len);
+	if (node_get(stagedoor, "store") == NULL)
+		rule_problem(r, true, list, "store", "without a store, "
+		    "sign-ins are kept in the memory of one process, and a "
+		    "restart forgets them");
 	if (node_get(stagedoor, "publicUrl") == NULL)
 		rule_problem(r, false, list, "publicUrl", "this key is "
 		    "missing; add it: issuers send browsers back there");

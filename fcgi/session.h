@@ -4,7 +4,9 @@
  * again every second, renewed before they end. A refresh runs on a thread of
  * the credential pool, once for all threads, processes and hosts (a lease of
  * the store, kept alive while the issuer is slow), and what it brought is
- * durable before anybody uses it. Old tokens are used while they are good.
+ * durable before anybody uses it. Old tokens are used while they are good. A
+ * session lives until its issuer refuses it for good, the user signs out, or
+ * nobody used it for 90 days.
  */
 #ifndef STAGEDOOR_SESSION_H
 #define STAGEDOOR_SESSION_H
@@ -36,10 +38,11 @@ const struct secret *session_pick(const struct login_settings *login,
     const struct token_set *ts, int64_t *expires);
 
 /*
- * Sign a user out of a login: the tokens are gone from the store when it
- * returns 0, then the issuer is told (revocation), which may fail: the log
- * and the audit log say so. Waits for a refresh that is under way. E_NOTFOUND:
- * there was nothing; E_STORE; E_BUSY. Blocks.
+ * Sign a user out of a login: the tokens are gone from the store, then the
+ * issuer is told (revocation), which may fail: the log says so, and it
+ * returns 0 all the same. A refresh that is under way drops what it brings.
+ * by: who did it, for the audit log; NULL: the user. E_NOTFOUND: there was
+ * nothing; E_STORE. Blocks.
  */
 int session_revoke(struct runtime *rt, const struct token_key *key,
     const char *by, struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* aks: the Entra token that the user's browser brings as auth.aks. */
+/* aks: the user's Entra token: as auth.aks, or of a sign-in with us. */
 #include "base.h"
 
 #include "client_token.h"

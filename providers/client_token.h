@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens that the client brought along (the body's "auth", or headers of
- * /proxy): what aks, google and oidc share. Never registered.
+ * A user's own token: what aks, google and oidc share. The client brought it
+ * along (the body's "auth", or headers of /proxy), or it is of the user's
+ * sign-in with us. Never registered.
  */
 #ifndef STAGEDOOR_CLIENT_TOKEN_H
 #define STAGEDOOR_CLIENT_TOKEN_H
@@ -11,7 +12,8 @@
 /*
  * Make value (borrowed; NULL: none) the bearer credential of this request.
  * where names it in messages: "auth.google". A value that is no string is
- * written out as JavaScript would. PROVIDER_NEEDS_USER when it is missing,
+ * written out as JavaScript would. Without one, and with signIn =
+ * "stagedoor", the kept token. PROVIDER_NEEDS_USER when there is none,
  * PROVIDER_FAILED when it cannot stand in a header.
  */
 enum provider_verdict client_token(const struct provider_call *call,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* google: the access token that the user's browser brings as auth.google. */
+/* google: the user's access token: as auth.google, or of a sign-in with us. */
 #include "base.h"
 
 #include "client_token.h"

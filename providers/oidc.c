@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oidc: the id token that the user's browser brings as auth.oidc.NAME, NAME
- * being the cluster's oidcTokenProvider. Headers carry names in lower case,
- * so there case does not matter; in a body it does, as in Backstage.
+ * oidc: the user's id token: as auth.oidc.NAME, NAME being the cluster's
+ * oidcTokenProvider, or of a sign-in with us. Headers carry names in lower
+ * case, so there case does not matter; in a body it does, as in Backstage.
  */
 #include "base.h"
 
