@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The entries of the credential cache: their keys, what they hold, until when
- * that is good, and when it may be tried again. All under the cache's lock.
+ * that is good, when it may be tried again. All under the cache's lock.
  */
 #include "base.h"
 
@@ -14,11 +14,8 @@
 #include "strbuf.h"
 #include "transport.h"
 
-#define ENTRIES_MAX 4096	/* then the one used longest ago goes */
 #define FRESH_MS 1000		/* but one just made serves who waited for it,
 				   or they would wait for ever */
-#define UNUSED_MS 3600000	/* then it is forgotten: other settings, other
-				   keys of a role made another of it */
 
 /* ---- keys and generations ---- */
 
@@ -99,73 +96,6 @@ uses_add(struct source_uses *uses, const struct entry *e)
 
 /* ---- entries ---- */
 
-struct entry *
-entry_find(struct sources *s, const unsigned char *key)
-{
-	struct entry *e = s->entries;
-
-	while (e != NULL && memcmp(e->key, key, SOURCE_KEY) != 0)
-		e = e->next;
-	return e;
-}
-
-static bool
-entry_may_go(const struct entry *e)
-{
-	return e->pins == 0 && e->state == ENTRY_IDLE;
-}
-
-static void
-entry_drop(struct sources *s, struct entry **p)
-{
-	struct entry *e = *p;
-
-	*p = e->next;
-	s->nentries--;
-	source_value_release(&e->value);
-	free(e);
-}
-
-/* Those that nobody uses any more; if there are too many even so, the one that
-   was used longest ago. */
-static void
-entries_make_room(struct sources *s)
-{
-	struct entry **p = &s->entries, **oldest = NULL, *e;
-	int64_t since = clock_mono_ms() - UNUSED_MS;
-
-	while ((e = *p) != NULL) {
-		if (entry_may_go(e) && e->used < since) {
-			entry_drop(s, p);
-			continue;
-		}
-		if (entry_may_go(e) &&
-		    (oldest == NULL || e->used < (*oldest)->used))
-			oldest = p;
-		p = &e->next;
-	}
-	if (s->nentries >= ENTRIES_MAX && oldest != NULL)
-		entry_drop(s, oldest);
-}
-
-struct entry *
-entry_get(struct sources *s, const unsigned char *key, const char *kind)
-{
-	struct entry *e = entry_find(s, key);
-
-	if (e == NULL) {
-		entries_make_room(s);
-		e = xcalloc(1, sizeof(*e));
-		memcpy(e->key, key, SOURCE_KEY);
-		e->kind = kind;
-		e->next = s->entries;
-		s->entries = e;
-		s->nentries++;
-	}
-	e->used = clock_mono_ms();
-	return e;
-}
-
 bool
 value_is_good(const struct source_value *v, int64_t wall)
 {
@@ -217,6 +147,8 @@ entry_wake(struct sources *s, struct entry *e)
 		w->waiting = false;
 		batch_arrived(w->group);
 	}
+	jobs_unpark(s, e);
+	sources_wake(s);
 	pthread_cond_broadcast(&s->made);
 }
 
@@ -244,7 +176,8 @@ entry_succeed(struct sources *s, struct entry *e, struct source_value *v)
 	e->have = true;
 	e->serial = ++s->serials;
 	e->generation = generation_of(s, &e->value);
-	e->failure.code = 0;
+	free(e->failure);
+	e->failure = NULL;
 	e->failures = 0;
 	e->retry_at = 0;
 }
@@ -266,7 +199,9 @@ entry_fail(struct entry *e, const struct err *err, int64_t retry_after)
 	int64_t wait = source_back_off(e->failures, retry_after);
 
 	e->failures++;
-	e->failure = *err;
+	if (e->failure == NULL)
+		e->failure = xmalloc(sizeof(*e->failure));
+	*e->failure = *err;
 	e->retry_at = clock_mono_ms() + wait;
 }
 

@@ -24,13 +24,14 @@ entry_make(struct sources *s, struct entry *e,
 	const struct source_asker *asker = call->core;
 	const struct share sh = { e->key, source, call, &asker->refused };
 	struct source_value v = SOURCE_VALUE_INIT;
+	enum entry_state was = e->state;
 	int r;
 
 	e->pins++;
 	if (!source->local)
 		e->state = ENTRY_MAKING;
 	pthread_mutex_unlock(&s->lock);
-	if (source->local)
+	if (source->local || source->unshared)
 		r = source->make(call, source->ctx, &v, err);
 	else
 		r = share_make(s, &sh, &v, err);
@@ -42,10 +43,25 @@ entry_make(struct sources *s, struct entry *e,
 		entry_succeed(s, e, &v);
 	else if (r != E_PENDING && !source->local)
 		entry_fail(e, err, v.retry_after);
-	if (!source->local)
+	if (r == E_PENDING && was == ENTRY_QUEUED) {
+		e->state = was;		/* its job is not done with it */
+		pthread_cond_broadcast(&s->made);
+	} else if (!source->local) {
 		entry_wake(s, e);
+	}
 	source_value_release(&v);
 	return r;
+}
+
+/*
+ * May it be made, or waited for, on this thread? Not where a job comes to
+ * another lane than its own: one that hangs would hold what others need.
+ */
+static bool
+asker_blocks(const struct source_asker *asker, const struct source *source)
+{
+	return asker->blocking && (asker->job == NULL ||
+	    source->lane == NULL || str_eq(asker->job->lane, source->lane));
 }
 
 enum step { STEP_USE, STEP_RENEW, STEP_MAKE, STEP_QUEUE, STEP_WAIT,
@@ -53,20 +69,21 @@ enum step { STEP_USE, STEP_RENEW, STEP_MAKE, STEP_QUEUE, STEP_WAIT,
 
 /* What to do about it: the rules at the head of sources.h. */
 static enum step
-next_step(const struct entry *e, const struct source_asker *asker, bool local)
+next_step(const struct entry *e, const struct source_asker *asker,
+    const struct source *source)
 {
 	bool good = entry_is_good(e, asker);
 	bool failing = clock_mono_ms() < e->retry_at;
 
 	if (good && !entry_is_due(e))
 		return STEP_USE;
-	if (local)
+	if (source->local)
 		return STEP_MAKE;
 	if (good && (failing || e->state == ENTRY_MAKING))
 		return STEP_USE;
 	if (failing)
 		return STEP_FAIL;
-	if (asker->blocking)
+	if (asker_blocks(asker, source))
 		return e->state == ENTRY_MAKING ? STEP_WAIT : STEP_MAKE;
 	return good ? STEP_RENEW : STEP_QUEUE;
 }
@@ -105,10 +122,10 @@ take_step(struct sources *s, struct entry *e,
 	struct source_asker *asker = call->core;
 	int r;
 
-	switch (next_step(e, asker, source->local)) {
+	switch (next_step(e, asker, source)) {
 	case STEP_RENEW:
 		if (e->state == ENTRY_IDLE)
-			sources_queue(s, e, call);
+			sources_queue(s, e, call, source);
 		return 0;
 	case STEP_USE:
 		call->note(call, "%s: one is at hand", source->kind);
@@ -118,8 +135,10 @@ take_step(struct sources *s, struct entry *e,
 		/* After a failure there may be an old one that is good. */
 		return r == 0 || r == E_PENDING || source->local ? r : 1;
 	case STEP_QUEUE:
-		if (e->state == ENTRY_IDLE)
-			sources_queue(s, e, call);
+		if (e->state == ENTRY_IDLE &&
+		    !sources_queue(s, e, call, source))
+			return err_set(err, E_BUSY, "%s: too many others are "
+			    "being asked for: try again soon", e->kind);
 		return leave_pending(e, asker, err);
 	case STEP_WAIT:
 		r = wait_made(s, asker, err);
@@ -128,8 +147,8 @@ take_step(struct sources *s, struct entry *e,
 		break;
 	}
 	if (err != NULL)
-		*err = e->failure;
-	return e->failure.code;
+		*err = *e->failure;
+	return e->failure->code;
 }
 
 int
@@ -245,7 +264,8 @@ sources_new(struct store *store)
 	pthread_condattr_t attr;
 
 	s->store = store;
-	s->queue_end = &s->queue;
+	entries_init(s);
+	s->ready.end = &s->ready.first;
 	if (store != NULL)	/* the same in each process */
 		store_derive(store, "source keys", s->secret);
 	else
@@ -262,17 +282,11 @@ sources_new(struct store *store)
 void
 sources_free(struct sources *s)
 {
-	struct entry *e;
-
 	if (s == NULL)
 		return;
 	if (!sources_stop(s))
 		BUG("credentials are still being made");
-	while ((e = s->entries) != NULL) {
-		s->entries = e->next;
-		source_value_release(&e->value);
-		free(e);
-	}
+	entries_free(s);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->made);
 	pthread_cond_destroy(&s->work);

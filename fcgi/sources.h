@@ -14,7 +14,13 @@
  * - A 401 from a cluster refuses one generation of a value: whoever met it
  *   waits for the next one, at most one a minute for a key; the others keep
  *   theirs until it is there.
- * - With a store, processes share values, failures and the right to renew.
+ * - With a store, processes share values, failures and the right to renew
+ *   (but for sources that are `unshared`: their make sees to that).
+ * - Of one lane only SOURCE_LANE_MAX are made at once. A job that comes to a
+ *   source of another lane than its own gives its thread back until that one
+ *   is made, as a job of its own.
+ * - Too many at once are refused (E_BUSY), not queued. What has ended and was
+ *   not asked for in a minute is forgotten.
  *
  * Outlives the runtimes, as the transport does. Safe from any thread.
  */
@@ -27,6 +33,7 @@ struct batch;
 struct cluster;
 struct fetch_group;
 struct provider_call;
+struct queued_job;
 struct runtime;
 struct sources;
 struct store;
@@ -52,6 +59,8 @@ struct source_asker {
 	struct runtime *rt;		/* borrowed */
 	bool blocking;			/* may make values and wait */
 	int64_t deadline;		/* mono ms, when blocking */
+	const struct queued_job *job;	/* the pool's; NULL: on no thread of
+					   the pool */
 	struct source_uses used;	/* out */
 	struct source_uses refused;	/* in: not these */
 	unsigned char pending[SOURCE_KEY];	/* out, with E_PENDING */
@@ -105,7 +114,8 @@ struct source_job {
 	struct source_asker asker;
 };
 
-/* Run the provider of the job's cluster once more, blocking. 0 or E_*. */
+/* Run the provider of the job's cluster once more, blocking. 0 or E_*;
+   E_PENDING: the asker says on what. */
 int obtain_source(struct source_job *job, struct err *err);
 
 #endif

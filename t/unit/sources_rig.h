@@ -29,6 +29,7 @@ static struct {
 	bool same;			/* gives the same each time */
 	bool on_base;			/* made of another source */
 	bool never;			/* obtain fails before it asks */
+	bool unshared;
 } plan;
 
 static struct transport *transport;
@@ -96,7 +97,7 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 	const char *name = call->cluster->auth_provider;
 	const char *inputs[] = { "x", name, NULL };
 	const struct source source = { .kind = "test", .inputs = inputs,
-	    .make = make, .ctx = name };
+	    .make = make, .ctx = name, .unshared = plan.unshared };
 	struct source_value v;
 	const struct source_asker *asker = call->core;
 
@@ -120,7 +121,7 @@ runtime_with(struct sources *sources)
 	    .sources = sources };
 }
 
-static void
+static inline void
 plan_reset(void)
 {
 	memset(&plan, 0, sizeof(plan));
@@ -154,13 +155,13 @@ ask_once(struct ask *a, unsigned char pending[SOURCE_KEY])
 	struct source_asker asker = { .rt = ask_runtime(a),
 		.refused = a->refused };
 	struct credential cred = CREDENTIAL_INIT;
+	const struct cluster *c = a->cluster != NULL ? a->cluster : &one;
 	struct provider_call call;
 	int r = 0;
 
-	provider_call_begin(&call, &asker, a->cluster != NULL ? a->cluster :
-	    &one, NULL);
+	provider_call_begin(&call, &asker, c, NULL);
 	a->err = (struct err)ERR_INIT;
-	if (obtain(NULL, &call, &cred, &a->err) != PROVIDER_OK)
+	if (c->provider->obtain(NULL, &call, &cred, &a->err) != PROVIDER_OK)
 		r = a->err.code;
 	else
 		snprintf(a->token, sizeof(a->token), "%s", cred.value.ptr);
@@ -191,7 +192,7 @@ ask(struct ask *a)
 	return r;
 }
 
-static void *
+static inline void *
 ask_thread(void *arg)
 {
 	struct ask *a = arg;
@@ -200,7 +201,7 @@ ask_thread(void *arg)
 }
 
 /* n at once; how many got something. */
-static unsigned
+static inline unsigned
 ask_many(unsigned n, const struct ask *like)
 {
 	pthread_t threads[64];
@@ -219,7 +220,7 @@ ask_many(unsigned n, const struct ask *like)
 	return got;
 }
 
-static void
+static inline void
 wait_made(unsigned n)
 {
 	int i;

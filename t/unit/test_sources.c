@@ -225,29 +225,6 @@ the_wall_clock_may_be_set(void **state UNUSED)
 }
 
 static void
-what_nobody_uses_is_forgotten(void **state UNUSED)
-{
-	struct ask a = { .waits = 5000 };
-	struct sources *s = rt.sources;
-
-	assert_int_equal(ask(&a), 0);
-	one.auth_provider = "other";
-	assert_int_equal(ask(&a), 0);
-	assert_int_equal(s->nentries, 2);
-	pthread_mutex_lock(&s->lock);
-	s->entries->next->used -= 3600001;
-	pthread_mutex_unlock(&s->lock);
-	assert_int_equal(ask(&a), 0);
-	assert_int_equal(s->nentries, 2);	/* looked at with a new one */
-	one.auth_provider = "third";
-	assert_int_equal(ask(&a), 0);
-	assert_int_equal(s->nentries, 2);
-	one.auth_provider = "other";
-	assert_int_equal(ask(&a), 0);
-	assert_string_equal(a.token, "other-2");
-}
-
-static void
 what_comes_near_its_end_is_not_asked_for_all_the_time(void **state UNUSED)
 {
 	struct ask a = { .waits = 5000 };
@@ -433,7 +410,6 @@ main(void)
 		TEST(what_fails_before_it_asks_is_remembered_too),
 		TEST(what_has_expired_is_used_by_those_who_waited),
 		TEST(the_wall_clock_may_be_set),
-		TEST(what_nobody_uses_is_forgotten),
 		TEST(what_comes_near_its_end_is_not_asked_for_all_the_time),
 		TEST(a_refused_value_is_made_anew_once),
 		TEST(what_is_given_again_is_taken),

@@ -85,6 +85,29 @@ what_never_expires_is_shared_too(void **state UNUSED)
 }
 
 static void
+what_is_unshared_is_each_ones_own(void **state UNUSED)
+{
+	struct ask first = { .waits = 8000 };
+	struct ask other = { .waits = 8000, .rt = &second };
+
+	plan.unshared = true;
+	assert_int_equal(ask(&first), 0);
+	assert_int_equal(ask(&other), 0);
+	assert_string_equal(other.token, "key-2");
+	plan.fails = E_CONNECT;
+	start_anew(&rt);
+	assert_int_equal(ask(&first), E_CONNECT);
+	start_anew(&rt);
+	assert_int_equal(ask(&first), E_CONNECT);
+	assert_int_equal(made(), 4);
+	plan.fails = 0;		/* nothing of it is in the store */
+	plan.unshared = false;
+	start_anew(&rt);
+	assert_int_equal(ask(&first), 0);
+	assert_string_equal(first.token, "key-5");
+}
+
+static void
 a_failure_counts_for_all(void **state UNUSED)
 {
 	struct ask first = { .waits = 8000 };
@@ -225,6 +248,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_process_makes_it_for_all),
 		TEST(what_never_expires_is_shared_too),
+		TEST(what_is_unshared_is_each_ones_own),
 		TEST(a_failure_counts_for_all),
 		TEST(failures_in_a_row_count_for_those_who_come_later),
 		TEST(an_old_one_is_kept_by_those_who_start_meanwhile),
