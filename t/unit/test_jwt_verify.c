@@ -280,6 +280,8 @@ ec_signatures_are_two_numbers(void **state UNUSED)
 	memset(raw, 0xff, 64);
 	refused(arena_printf(rig.arena, "%.*s.%s", len, good,
 	    jwt_base64url(rig.arena, raw, 64)), "not signed by");
+	/* The very signature, and a byte more. */
+	refused(arena_printf(rig.arena, "%sA", good), "not signed by");
 	/* DER, which begins 30 45 02 20 or so. */
 	memcpy(raw, "\x30\x3e\x02\x1d", 4);
 	refused(arena_printf(rig.arena, "%.*s.%s", len, good,
