@@ -9,6 +9,7 @@
 
 #include "api.h"
 #include "arena.h"
+#include "audit_request.h"
 #include "err.h"
 #include "jsonx.h"
 #include "obtain.h"
@@ -24,6 +25,7 @@
 struct proxy {
 	struct request *req;
 	const struct cluster *cluster;
+	struct audit_use *use;
 	const char *path;		/* below the cluster's base path */
 	struct access access;
 	struct access again;		/* after a 401 */
@@ -129,6 +131,7 @@ answer_failed(struct proxy *p, const struct err *err)
 	struct api_error e = { .code = err->code };
 	int r;
 
+	p->use->result = "no answer";
 	e.status = err->code == E_TIMEOUT ? 504 : 500;
 	e.name = "Error";
 	e.message = arena_printf(req->arena,
@@ -201,11 +204,16 @@ send_on(struct proxy *p)
 
 /* No token of this user: what the contract answers, or what we improve. */
 static int
-answer_refused(struct request *req, enum provider_verdict v,
+answer_refused(struct proxy *p, enum provider_verdict v,
     const struct err *err)
 {
+	struct request *req = p->req;
 	struct api_error e = { .code = err->code, .message = err->text };
 
+	if (v == PROVIDER_NEEDS_USER)
+		p->use->result = "sign-in needed";
+	else if (v == PROVIDER_FAILED)
+		p->use->result = "no credential";
 	if (v == PROVIDER_FAILED && err->code != E_NOTBUILT &&
 	    err->code != E_INPUT) {
 		e.status = 500;
@@ -259,7 +267,8 @@ pass_on(struct proxy *p)
 	p->access = (struct access)ACCESS_INIT;
 	v = proxy_access(req, c, &p->access, &err);
 	if (v != PROVIDER_OK)
-		return answer_refused(req, v, &err);
+		return answer_refused(p, v, &err);
+	audit_use_access(req, p->use, &p->access);
 	p->again_ok = is_read(req) && req->length == 0;
 	r = send_on(p);
 	if (p->rejected)
@@ -315,7 +324,8 @@ wants_upgrade(const struct request *req)
 static int
 proxy_to(struct request *req, const struct cluster *c, const char *rest)
 {
-	struct proxy p = { .req = req, .cluster = c };
+	struct proxy p = { .req = req, .cluster = c,
+	    .use = audit_use(req, c) };
 	struct err err = ERR_INIT;
 
 	if (wants_upgrade(req)) {

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "audit.h"
 #include "cgi.h"
 #include "cmd.h"
 #include "err.h"
@@ -187,6 +188,19 @@ make_runtime(struct serve *sv, struct settings *s, struct runtime **out)
 	problems_release(&problems);
 }
 
+/* A log that cannot be written is no reason to serve without. */
+static int
+open_audit(const struct settings *s)
+{
+	const char *at = s->audit_at ? s->audit_at : "settings";
+	struct err err = ERR_INIT;
+
+	if (audit_init(s->audit, &err) == 0)
+		return 0;
+	log_error("%s: stagedoor.audit: %s", at, err.text);
+	return -1;
+}
+
 static int
 open_listener(struct serve *sv)
 {
@@ -292,6 +306,11 @@ reload(struct serve *sv, const char *changed)
 		settings_free(s);
 		return;
 	}
+	if (open_audit(s) != 0) {
+		log_error("settings are not used: the old ones stay");
+		settings_free(s);
+		return;
+	}
 	gke_keeper_use(sv->services.gke, s, 0);
 	make_runtime(sv, s, &rt);
 	pool_use(sv->pool, rt);
@@ -321,7 +340,7 @@ wait_for_signals(struct serve *sv, const sigset_t *set)
 	for (;;) {
 		sig = next_signal(sv, set);
 		if (sig == SIGHUP)
-			reload(sv, NULL);
+			audit_reopen(), reload(sv, NULL);
 		else if (sig != 0)
 			break;
 		else if (watch_changed(&sv->watch))
@@ -404,7 +423,7 @@ run(struct serve *sv)
 		return 2;
 	sv->cgi = cgi_started() && sv->listen == NULL &&
 	    !listen_inherited(&sv->listener);
-	if (make_services(sv, s) != 0) {
+	if (open_audit(s) != 0 || make_services(sv, s) != 0) {
 		settings_free(s);
 		return 2;
 	}
@@ -430,6 +449,7 @@ run(struct serve *sv)
 	store_close(sv->store);
 	transport_free(sv->services.transport);
 	secret_release(&sv->roots);
+	audit_end();
 	return code;
 }
 

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "sink.h"
 #include "strbuf.h"
 
 #define LOG_LINE_MAX 4096	/* longer messages are cut */
@@ -49,7 +50,6 @@ log_msg(enum log_level level, const char *fmt, ...)
 {
 	struct strbuf line = STRBUF_INIT(4 * LOG_LINE_MAX + 64);
 	char stamp[CLOCK_STAMP_LEN], text[LOG_LINE_MAX];
-	ssize_t written UNUSED;		/* there is nowhere to complain */
 	va_list ap;
 
 	if (level > __atomic_load_n(&max_level, __ATOMIC_RELAXED))
@@ -65,8 +65,8 @@ log_msg(enum log_level level, const char *fmt, ...)
 		    stamp), level_names[level]);
 		add_escaped(&line, text);
 		strbuf_addch(&line, '\n');
-		/* One write, so that lines of threads do not mix. */
-		written = write(STDERR_FILENO, line.buf, line.len);
+		/* If that fails there is nowhere to complain. */
+		sink_stderr(line.buf, line.len);
 	}
 	strbuf_release(&line);
 }

@@ -2,8 +2,8 @@
 /*
  * The program's log: one line a message, to stderr or syslog. The sink
  * escapes control characters and cuts long lines, so no caller can inject a
- * line. Callers never pass a secret; they pass its tag (secret.h).
- * Thread-safe.
+ * line. Callers never pass a secret; they pass its tag (secret.h). A reader
+ * that hangs costs lines, not time (sink.h). Thread-safe.
  */
 #ifndef STAGEDOOR_LOG_H
 #define STAGEDOOR_LOG_H

@@ -161,6 +161,7 @@ query_write(struct query *q)
 			if (r == 0)
 				r = row_write(row, q->req);
 		}
+		row_audit(row, q->req);
 		row_release(row);
 	}
 	return r;
@@ -202,8 +203,10 @@ query_answer(struct request *req, const struct query_spec *spec)
 	q.batch = batch_new(req->rt->transport, req->fd);
 	r = query_run(&q);
 	batch_free(q.batch);
-	for (i = q.written; i < q.n; i++)
+	for (i = q.written; i < q.n; i++) {
+		row_audit(&q.rows[i], req);
 		row_release(&q.rows[i]);
+	}
 	free(q.rows);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "strbuf.h"
 
 struct arena;
+struct audit_use;
 struct runtime;
 
 /* What carries bytes. */
@@ -41,6 +42,8 @@ struct request {
 	char id[33];			/* request id, hex */
 	int64_t started;		/* mono ms */
 	struct identity who;
+	/* Clusters that it asked: audit_request.h */
+	struct audit_use *uses, **uses_end;
 
 	struct response {		/* response.c's */
 		int status;

@@ -8,6 +8,7 @@
 
 #include "api.h"
 #include "arena.h"
+#include "audit_request.h"
 #include "clock.h"
 #include "err.h"
 #include "log.h"
@@ -208,4 +209,5 @@ route_handle(struct request *req)
 	    req->who.user ? req->who.user : "-",
 	    req->response.failed ? " (client left)" : "",
 	    err.detail[0] ? " " : "", err.detail);
+	audit_request(req);
 }

@@ -62,6 +62,8 @@ enum row_next row_lists_in(struct row *row, struct request *req,
 enum row_next row_metrics_in(struct row *row);
 /* Write a done row that is not empty. 0 or E_GONE. */
 int row_write(struct row *row, struct request *req);
+/* Tell the audit log how it went or how far it came; before row_release. */
+void row_audit(const struct row *row, struct request *req);
 /* Drop everything it holds; not while a group of it is under way. */
 void row_release(struct row *row);
 

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
+#include "audit.h"
 #include "err.h"
 #include "files.h"
 #include "serve_checks.h"
@@ -122,11 +123,26 @@ serve_check_store(const struct settings *s, struct problems *problems)
 }
 
 int
+serve_check_audit(const struct settings *s, struct problems *problems)
+{
+	const char *at = s->audit_at ? s->audit_at : "settings";
+	struct err err = ERR_INIT;
+
+	if (audit_check(s->audit, &err) == 0)
+		return 0;
+	problems_add(problems, false, "%s: stagedoor.audit: %s", at,
+	    err.text);
+	return E_CONFIG;
+}
+
+int
 serve_check(const struct settings *s, struct problems *problems)
 {
 	int roots = serve_check_roots(s, problems);
 	int group = serve_check_group(s, problems);
 	int store = serve_check_store(s, problems);
+	int to = serve_check_audit(s, problems);
 
-	return roots != 0 ? roots : group != 0 ? group : store;
+	return roots != 0 ? roots : group != 0 ? group : store != 0 ? store :
+	    to;
 }

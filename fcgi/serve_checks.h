@@ -18,6 +18,8 @@ int serve_check_group(const struct settings *s, struct problems *problems);
  * the database is there.
  */
 int serve_check_store(const struct settings *s, struct problems *problems);
+/* stagedoor.audit can be written to. */
+int serve_check_audit(const struct settings *s, struct problems *problems);
 /* All of them. */
 int serve_check(const struct settings *s, struct problems *problems);
 

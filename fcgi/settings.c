@@ -143,6 +143,7 @@ read_ours(struct settings *s, const struct node *root)
 	s->store_path_at = place_of(s->arena, node_get(store, "path"));
 	s->store_key_file_at = place_of(s->arena, node_get(store,
 	    "keyFile"));
+	s->audit_at = place_of(s->arena, node_get(ours, "audit"));
 	/* A smaller pool gives streams no more than half of it. */
 	if (node_get(ours, "streams") == NULL && s->streams >= s->threads)
 		s->streams = SD_MAX(s->threads / 2, 1U);

@@ -82,10 +82,11 @@ sub reload {
 	$self->process->signal('HUP');
 }
 
-# stagedoor SUBCOMMAND...: { code, out, err }.
+# stagedoor SUBCOMMAND...: { code, out, err }. before => [COMMAND...] runs it.
 sub run {
 	my ($class, $args, %opt) = @_;
-	return run_command([stagedoor_bin(), @$args], %opt,
+	my @before = @{$opt{before} // []};
+	return run_command([@before, stagedoor_bin(), @$args], %opt,
 	    env => clean_env($opt{env}));
 }
 
