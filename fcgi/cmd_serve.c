@@ -20,6 +20,7 @@
 #include "gke_keeper.h"
 #include "harden.h"
 #include "kubeconfig.h"
+#include "leases.h"
 #include "listen.h"
 #include "log.h"
 #include "pool.h"
@@ -28,6 +29,7 @@
 #include "settings.h"
 #include "sources.h"
 #include "store.h"
+#include "store_keeper.h"
 #include "transport.h"
 #include "watch.h"
 
@@ -42,7 +44,7 @@ struct serve {
 	unsigned threads;
 	bool cgi;		/* one request, on stdin and stdout */
 	struct services services;
-	struct store *store;	/* NULL: memory only */
+	struct store_keeper *keeper;	/* of the store; NULL for a CGI */
 	struct secret roots;	/* caFile as it was at the start */
 	struct runtime *rt;
 	struct watch watch;	/* the kubeconfigs that rt is made of */
@@ -150,17 +152,19 @@ read_roots(const struct settings *s, struct secret *out)
 	return -1;
 }
 
-/* Without it each process is on its own, but nothing is out of reach. */
-static void
-open_store(struct serve *sv, const struct settings *s)
+/* Where it cannot be used each process is on its own, but nothing is out of
+   reach, except for those who would have to sign in. */
+static struct store *
+open_store(const struct settings *s)
 {
 	struct err err = ERR_INIT;
+	struct store *st = store_open_later(&s->store, &err);
 
-	if (s->store.type == NULL ||
-	    store_open(&s->store, &sv->store, &err) == 0)
-		return;
-	log_error("stagedoor.store: %s%s%s; credentials are kept in memory "
-	    "only", err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+	if (err.code != 0)
+		log_error("stagedoor.store: %s%s%s; until that is put right, "
+		    "processes share no credentials and nobody can sign in",
+		    err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+	return st;
 }
 
 static int
@@ -172,8 +176,10 @@ make_services(struct serve *sv, const struct settings *s)
 		return -1;
 	opt.roots_pem = sv->roots.ptr;
 	sv->services.transport = transport_new(&opt);
-	open_store(sv, s);
-	sv->services.sources = sources_new(sv->store);
+	sv->services.store = open_store(s);
+	sv->services.leases = leases_new(sv->services.store);
+	sv->services.sources = sources_new(store_is_shared(
+	    sv->services.store) ? sv->services.store : NULL);
 	sv->services.gke = gke_keeper_new(&sv->services, sv->cgi);
 	return 0;
 }
@@ -236,9 +242,8 @@ report_unused(const struct serve *sv, const struct settings *new,
 	needs_restart(new->socket_mode != old->socket_mode, "socketMode");
 	needs_restart(strcmp(new->socket_group, old->socket_group) != 0,
 	    "socketGroup");
-	needs_restart(!str_eq(new->store.type, old->store.type) ||
-	    !str_eq(new->store.path, old->store.path) ||
-	    !str_eq(new->store.key_file, old->store.key_file), "store");
+	needs_restart(!store_settings_same(&new->store, &old->store),
+	    "store");
 	needs_restart(roots->len != sv->roots.len || (roots->len > 0 &&
 	    memcmp(roots->ptr, sv->roots.ptr, roots->len) != 0), "caFile");
 }
@@ -311,6 +316,8 @@ reload(struct serve *sv, const char *changed)
 		settings_free(s);
 		return;
 	}
+	if (changed == NULL)
+		store_keeper_keys(sv->keeper);
 	gke_keeper_use(sv->services.gke, s, 0);
 	make_runtime(sv, s, &rt);
 	pool_use(sv->pool, rt);
@@ -398,7 +405,9 @@ serve_pool(struct serve *sv, const sigset_t *set)
 	}
 	log_info("serving %zu clusters with %u threads",
 	    sv->rt->clusters.n, n);
+	sv->keeper = store_keeper_new(sv->services.store);
 	wait_for_signals(sv, set);
+	store_keeper_free(sv->keeper);
 	gke_keeper_end(sv->services.gke);
 	drain = sv->rt->settings->limit_drain;
 	if (!pool_stop(sv->pool, drain)) {
@@ -446,7 +455,8 @@ run(struct serve *sv)
 	runtime_put(sv->rt);
 	gke_keeper_free(sv->services.gke);
 	sources_free(sv->services.sources);
-	store_close(sv->store);
+	leases_free(sv->services.leases);
+	store_close(sv->services.store);
 	transport_free(sv->services.transport);
 	secret_release(&sv->roots);
 	audit_end();

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "files.h"
 #include "gke_keeper.h"
+#include "leases.h"
 #include "log.h"
 #include "serve_checks.h"
 #include "shown.h"
@@ -135,15 +136,18 @@ store_is_ours(const struct store_settings *s)
 }
 
 /* What processes share, read and kept as serve does. */
-static void
+static struct store *
 open_store(struct cmd_user *cu, const struct settings *s)
 {
+	const struct store_settings none = { .type = NULL };
 	struct err err = ERR_INIT;
+	struct store *st = store_open_later(store_is_ours(&s->store) ?
+	    &s->store : &none, &err);
 
-	if (s->store.type != NULL && store_is_ours(&s->store) &&
-	    store_open(&s->store, &cu->store, &err) != 0)
+	if (err.code != 0)
 		problems_add(&cu->warnings, true, "stagedoor.store: %s%s%s",
 		    err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+	return st;
 }
 
 static int
@@ -161,8 +165,10 @@ open_services(struct cmd_user *cu, const struct settings *s)
 	}
 	opt.roots_pem = cu->roots.ptr;
 	cu->services.transport = transport_new(&opt);
-	open_store(cu, s);
-	cu->services.sources = sources_new(cu->store);
+	cu->services.store = open_store(cu, s);
+	cu->services.leases = leases_new(cu->services.store);
+	cu->services.sources = sources_new(store_is_shared(
+	    cu->services.store) ? cu->services.store : NULL);
 	return 0;
 }
 
@@ -230,7 +236,8 @@ cmd_user_close(struct cmd_user *cu)
 	runtime_put(cu->rt);
 	gke_keeper_free(cu->services.gke);
 	sources_free(cu->services.sources);
-	store_close(cu->store);
+	leases_free(cu->services.leases);
+	store_close(cu->services.store);
 	if (cu->services.transport != NULL)
 		transport_free(cu->services.transport);
 	if (cu->req.arena != NULL)

@@ -18,7 +18,6 @@ struct cmd_user {
 	const char *cluster_name;	/* --cluster; NULL: not given */
 
 	struct secret roots;
-	struct store *store;	/* NULL: there is none, or not for us */
 	struct services services;
 	struct runtime *rt;
 	struct request req;	/* rt, arena and who only: obtain_blocking */

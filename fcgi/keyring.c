@@ -172,6 +172,18 @@ keyring_read(const char *path, struct keyring **out, struct err *err)
 	return r;
 }
 
+struct keyring *
+keyring_random(void)
+{
+	struct keyring *ring = xcalloc(1, sizeof(*ring));
+	struct keyring_key *k = &ring->keys[ring->n++];
+
+	memcpy(k->id, "here", sizeof("here"));
+	secret_random(k->key, sizeof(k->key));
+	hkdf(k->key, "seal", "", k->seal);
+	return ring;
+}
+
 void
 keyring_free(struct keyring *ring)
 {
@@ -184,6 +196,18 @@ const struct keyring_key *
 keyring_first(const struct keyring *ring)
 {
 	return &ring->keys[0];
+}
+
+size_t
+keyring_count(const struct keyring *ring)
+{
+	return ring->n;
+}
+
+const struct keyring_key *
+keyring_at(const struct keyring *ring, size_t i)
+{
+	return &ring->keys[i];
 }
 
 const struct keyring_key *

@@ -28,9 +28,14 @@ struct keyring_key {
  * refused: its group may be the one that the server runs in.
  */
 int keyring_read(const char *path, struct keyring **out, struct err *err);
+/* One key that nobody else has and that ends with the ring. Never fails. */
+struct keyring *keyring_random(void);
 void keyring_free(struct keyring *ring);	/* NULL is fine; wipes */
 
 const struct keyring_key *keyring_first(const struct keyring *ring);
+size_t keyring_count(const struct keyring *ring);
+/* The key of line i, from 0; there is one. */
+const struct keyring_key *keyring_at(const struct keyring *ring, size_t i);
 /* The key of that id, or NULL. id need not end with NUL. */
 const struct keyring_key *keyring_find(const struct keyring *ring,
     const char *id, size_t len);

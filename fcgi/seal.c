@@ -165,3 +165,13 @@ seal_open(const struct keyring *ring, const struct seal_name *name,
 	secret_release(&plain);
 	return r;
 }
+
+const struct keyring_key *
+seal_key(const struct keyring *ring, const void *head, size_t len)
+{
+	const unsigned char *p = head;
+
+	if (len < 2 || p[0] != FORMAT || len < 2 + (size_t)p[1])
+		return NULL;
+	return keyring_find(ring, (const char *)p + 2, p[1]);
+}

@@ -20,6 +20,7 @@ struct keyring;
 struct secret;
 
 #define SEAL_OVERHEAD (2 + 32 + 12 + 16)	/* at most so many bytes more */
+#define SEAL_HEAD (2 + 32)	/* so many at the front name the key */
 
 struct seal_name {	/* what the value is sealed for */
 	const char *kind;
@@ -37,5 +38,9 @@ void seal_value(const struct keyring *ring, const struct seal_name *name,
  */
 int seal_open(const struct keyring *ring, const struct seal_name *name,
     const struct strbuf *sealed, struct secret *out, struct err *err);
+/* The key that head, the first SEAL_HEAD bytes of a sealed value or all there
+   are, names; NULL: the ring has none such, or it is damaged. */
+const struct keyring_key *seal_key(const struct keyring *ring,
+    const void *head, size_t len);
 
 #endif

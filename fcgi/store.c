@@ -10,7 +10,7 @@
 #include "err.h"
 #include "keyring.h"
 #include "seal.h"
-#include "store_backend.h"
+#include "store_private.h"
 
 /* Users times clusters, with much to spare; 1 GiB holds as many values of
    16 KiB, and most have two. */
@@ -22,14 +22,8 @@ static const struct store_limits usual = {
 	.now = clock_wall_ms,
 };
 
-struct store {
-	struct keyring *keys;
-	const struct store_ops *ops;
-	struct store_backend *be;
-	int64_t (*now)(void);
-};
-
-static const struct store_ops *const backends[] = { &store_sqlite };
+static const struct store_ops *const backends[] = { &store_memory,
+    &store_sqlite };
 
 static const struct store_ops *
 backend_of(const char *type)
@@ -52,29 +46,60 @@ store_check(const struct store_settings *settings, struct err *err)
 	return r;
 }
 
+bool
+store_settings_same(const struct store_settings *a,
+    const struct store_settings *b)
+{
+	return str_eq(a->type, b->type) && str_eq(a->path, b->path) &&
+	    str_eq(a->url, b->url) && str_eq(a->username, b->username) &&
+	    (a->password.len == b->password.len && (a->password.len == 0 ||
+	    secret_equal(&a->password, b->password.ptr, b->password.len))) &&
+	    str_eq(a->password_file, b->password_file) &&
+	    str_eq(a->key_file, b->key_file);
+}
+
+static struct store *
+store_new(const struct store_ops *ops, const struct store_settings *settings,
+    const struct store_limits *limits)
+{
+	struct store *st = xcalloc(1, sizeof(*st));
+
+	st->ops = ops;
+	st->keys = store_keys_new(settings->type == NULL ? NULL :
+	    settings->key_file);
+	st->now = limits->now;
+	st->be = ops->open(settings, limits);
+	return st;
+}
+
+/* Text and detail in one: whoever opens it may know where it is. */
+static int
+look(struct store *st, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = store_keys_ready(st->keys, err);
+
+	if (r != 0 || (r = st->ops->look(st->be, &why)) == 0)
+		return r;
+	return err_set(err, r, "%s (%s)", why.text, why.detail);
+}
+
 int
 store_open_limited(const struct store_settings *settings,
     const struct store_limits *limits, struct store **out, struct err *err)
 {
 	const struct store_ops *ops = backend_of(settings->type);
-	struct store *st = xcalloc(1, sizeof(*st));
+	struct store *st;
 	int r;
 
-	if (ops == NULL) {
-		r = err_set(err, E_NOTBUILT, "a store of type '%s' is not "
-		    "built in yet", settings->type ? settings->type : "");
-		goto out;
-	}
-	if ((r = keyring_read(settings->key_file, &st->keys, err)) != 0)
-		goto out;
-	st->ops = ops;
-	st->now = limits->now;
-	if ((r = ops->open(settings, limits, &st->be, err)) != 0)
-		goto out;
-	*out = st;
-	st = NULL;
- out:
-	store_close(st);
+	if (ops == NULL)
+		return err_set(err, E_NOTBUILT, "a store of type '%s' is not "
+		    "built in yet", settings->type);
+	st = store_new(ops, settings, limits);
+	if ((r = look(st, err)) != 0)
+		store_close(st);
+	else
+		*out = st;
 	return r;
 }
 
@@ -85,26 +110,83 @@ store_open(const struct store_settings *settings, struct store **out,
 	return store_open_limited(settings, &usual, out, err);
 }
 
+struct store *
+store_open_later(const struct store_settings *settings, struct err *err)
+{
+	const struct store_settings memory = { .type = NULL };
+	const struct store_ops *ops = backend_of(settings->type);
+	struct store *st;
+
+	if (ops == NULL) {
+		err_set(err, E_NOTBUILT, "a store of type '%s' is not built "
+		    "in yet", settings->type);
+		return store_new(&store_memory, &memory, &usual);
+	}
+	st = store_new(ops, settings, &usual);
+	look(st, err);
+	return st;
+}
+
 void
 store_close(struct store *st)
 {
 	if (st == NULL)
 		return;
-	if (st->be != NULL)
-		st->ops->close(st->be);
-	keyring_free(st->keys);
+	st->ops->close(st->be);
+	store_keys_free(st->keys);
 	free(st);
 }
 
-void
-store_derive(const struct store *st, const char *purpose,
-    unsigned char out[32])
+bool
+store_is_shared(const struct store *st)
 {
-	keyring_derive(keyring_first(st->keys), purpose, out);
+	return st->ops->shared;
 }
 
-static struct seal_name
-name_of(const struct store_item *item, int64_t expires)
+/* --- Keys ----------------------------------------------------------------- */
+
+int
+store_ready(struct store *st, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (store_keys_ready(st->keys, &why) == 0)
+		return 0;
+	err_set(err, E_STORE, "the store cannot be used: its key file is "
+	    "wrong");
+	err_detail(err, "%s", why.text);
+	return E_STORE;
+}
+
+void
+store_derive(struct store *st, const char *purpose, unsigned char out[32])
+{
+	keyring_derive(keyring_first(store_keys_hold(st->keys)), purpose,
+	    out);
+	store_keys_let(st->keys);
+}
+
+int
+store_keys_again(struct store *st, struct err *err)
+{
+	return store_keys_read(st->keys, err);
+}
+
+void
+store_key_names(struct store *st, struct strbuf *first, struct strbuf *others)
+{
+	const struct keyring *ring = store_keys_hold(st->keys);
+	size_t i;
+
+	strbuf_addstr(first, keyring_first(ring)->id);
+	for (i = 1; i < keyring_count(ring); i++)
+		strbuf_addf(others, "%s%s", i > 1 ? ", " : "",
+		    keyring_at(ring, i)->id);
+	store_keys_let(st->keys);
+}
+
+struct seal_name
+store_name_of(const struct store_item *item, int64_t expires)
 {
 	if (strlen(item->kind) > STORE_KIND_MAX)
 		BUG("kind '%s' is too long", item->kind);
@@ -112,24 +194,68 @@ name_of(const struct store_item *item, int64_t expires)
 	    .len = STORE_KEY, .expires = expires };
 }
 
+static void
+seal(struct store *st, const struct seal_name *name,
+    const struct secret *value, struct strbuf *out)
+{
+	seal_value(store_keys_hold(st->keys), name, value, out);
+	store_keys_let(st->keys);
+}
+
+static int
+unseal(struct store *st, const struct seal_name *name,
+    const struct strbuf *sealed, struct secret *out, struct err *err)
+{
+	struct err why = ERR_INIT;
+	unsigned serial;
+	int r;
+
+	do {
+		serial = store_keys_serial(st->keys);
+		r = seal_open(store_keys_hold(st->keys), name, sealed, out,
+		    &why);
+		store_keys_let(st->keys);
+	} while (r == E_NOTFOUND && store_keys_refresh(st->keys, serial));
+	return r == 0 ? 0 : err_set(err, r, "%s", why.text);
+}
+
+/* --- Values --------------------------------------------------------------- */
+
+int
+store_fetch(struct store *st, const struct store_item *item,
+    struct store_sealed_row *out, struct err *err)
+{
+	int r = store_ready(st, err);
+
+	if (r != 0)
+		return r;
+	r = st->ops->get(st->be, item, &out->sealed, &out->expires, err);
+	if (r == 0 && out->expires != 0 && out->expires <= st->now())
+		r = err_set(err, E_NOTFOUND, "what was stored has expired");
+	return r;
+}
+
+int
+store_row_open(struct store *st, const struct store_item *item,
+    const struct store_sealed_row *row, struct secret *out, struct err *err)
+{
+	struct seal_name name = store_name_of(item, row->expires);
+
+	return unseal(st, &name, &row->sealed, out, err);
+}
+
 int
 store_get(struct store *st, const struct store_item *item,
     struct secret *out, int64_t *expires, struct err *err)
 {
-	struct strbuf sealed = STRBUF_INIT(STORE_VALUE_MAX + SEAL_OVERHEAD);
-	struct seal_name name;
-	int64_t until = 0;
-	int r;
+	struct store_sealed_row row = STORE_SEALED_ROW_INIT;
+	int r = store_fetch(st, item, &row, err);
 
-	r = st->ops->get(st->be, item, &sealed, &until, err);
-	if (r == 0 && until != 0 && until <= st->now())
-		r = err_set(err, E_NOTFOUND, "what was stored has expired");
-	name = name_of(item, until);
 	if (r == 0)
-		r = seal_open(st->keys, &name, &sealed, out, err);
+		r = store_row_open(st, item, &row, out, err);
 	if (r == 0)
-		*expires = until;
-	strbuf_release(&sealed);
+		*expires = row.expires;
+	strbuf_release(&row.sealed);
 	return r;
 }
 
@@ -138,17 +264,19 @@ store_put(struct store *st, const struct store_item *item,
     const struct secret *value, int64_t expires, struct err *err)
 {
 	struct strbuf sealed = STRBUF_INIT(STORE_VALUE_MAX + SEAL_OVERHEAD);
-	struct seal_name name = name_of(item, expires);
+	struct seal_name name = store_name_of(item, expires);
 	struct store_row row = { .item = item, .expires = expires };
-	int r;
+	int r = store_ready(st, err);
 
+	if (r != 0)
+		return r;
 	if (value->len > STORE_VALUE_MAX)
 		return err_set(err, E_STORE, "a value of %zu bytes is too "
 		    "long to store: %d may be", value->len, STORE_VALUE_MAX);
 	if (expires < 0)
 		return err_set(err, E_STORE, "a value that expired before "
 		    "1970 cannot be stored");
-	seal_value(st->keys, &name, value, &sealed);
+	seal(st, &name, value, &sealed);
 	row.sealed = sealed.buf;
 	row.len = sealed.len;
 	r = st->ops->put(st->be, &row, st->now(), err);
@@ -156,31 +284,33 @@ store_put(struct store *st, const struct store_item *item,
 	return r;
 }
 
-void
-store_seal(const struct store *st, const struct store_item *item,
-    int64_t expires, const struct secret *value, struct strbuf *out)
-{
-	struct seal_name name = name_of(item, expires);
-
-	seal_value(st->keys, &name, value, out);
-}
-
-int
-store_unseal(const struct store *st, const struct store_sealed *sealed,
-    struct secret *out, struct err *err)
-{
-	struct seal_name name = name_of(sealed->item, sealed->expires);
-
-	if (sealed->expires != 0 && sealed->expires <= st->now())
-		return err_set(err, E_NOTFOUND, "what was sealed has expired");
-	return seal_open(st->keys, &name, sealed->bytes, out, err);
-}
-
 int
 store_del(struct store *st, const struct store_item *item, struct err *err)
 {
 	return st->ops->del(st->be, item, err);
 }
+
+void
+store_seal(struct store *st, const struct store_item *item, int64_t expires,
+    const struct secret *value, struct strbuf *out)
+{
+	struct seal_name name = store_name_of(item, expires);
+
+	seal(st, &name, value, out);
+}
+
+int
+store_unseal(struct store *st, const struct store_sealed *sealed,
+    struct secret *out, struct err *err)
+{
+	struct seal_name name = store_name_of(sealed->item, sealed->expires);
+
+	if (sealed->expires != 0 && sealed->expires <= st->now())
+		return err_set(err, E_NOTFOUND, "what was sealed has expired");
+	return unseal(st, &name, sealed->bytes, out, err);
+}
+
+/* --- Leases --------------------------------------------------------------- */
 
 static int64_t
 lease_ms(int64_t ms)

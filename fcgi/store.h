@@ -47,19 +47,57 @@ struct store_settings {		/* stagedoor.store */
 /*
  * Open or make the database, for its owner only, in a folder that is there.
  * 0 with *out the caller's; E_CONFIG (the key file), E_NOTBUILT (the type) or
- * E_STORE, with what to do about it. settings is not needed afterwards.
+ * E_STORE, with what to do about it. settings is not needed afterwards. A
+ * store in memory needs nothing and never fails to open.
  */
 int store_open(const struct store_settings *settings, struct store **out,
     struct err *err);
+/*
+ * For a server: a store in any case. What is wrong with it now is in err
+ * (code 0: nothing), and what each call fails with until it is put right,
+ * without another start.
+ */
+struct store *store_open_later(const struct store_settings *settings,
+    struct err *err);
 void store_close(struct store *st);		/* NULL is fine */
+/* The same store, opened in the same way? */
+bool store_settings_same(const struct store_settings *a,
+    const struct store_settings *b);
 /*
  * The key file alone, for whoever wants to know beforehand. 0 or E_CONFIG.
  */
 int store_check(const struct store_settings *settings, struct err *err);
 /* A key of 32 bytes for a purpose (HKDF-SHA256), from the first line of the
    key file: all processes with that file get the same. */
-void store_derive(const struct store *st, const char *purpose,
+void store_derive(struct store *st, const char *purpose,
     unsigned char out[32]);
+
+/*
+ * The first line of the key file seals, all of its lines open. Read it again:
+ * 0, or E_CONFIG, and the keys stay as they were. (A value that was sealed
+ * with a key unknown here has a key file that changed read, too.)
+ */
+int store_keys_again(struct store *st, struct err *err);
+
+struct store_resealed {
+	size_t values;		/* that were looked at */
+	size_t now;		/* of them sealed anew */
+	size_t old;		/* still sealed with a later line */
+	size_t lost;		/* nobody can open: damaged, or no such key */
+};
+/*
+ * Seal what later lines of the key file sealed with its first, a value at a
+ * time, never in the place of a newer one. Ends early once *stop is not 0
+ * (stop may be NULL; it is read atomically). 0 or E_STORE; out is filled.
+ */
+int store_reseal(struct store *st, const int *stop,
+    struct store_resealed *out, struct err *err);
+/* The ids of the key file's lines, the first before the others, which are
+   parted by commas: what the log says. */
+void store_key_names(struct store *st, struct strbuf *first,
+    struct strbuf *others);
+/* Remove what is over for an hour or more. 0 or E_STORE. */
+int store_sweep(struct store *st, struct err *err);
 
 struct store_item {
 	const char *kind;			/* "source": a constant */
@@ -72,21 +110,28 @@ struct store_item {
 int store_get(struct store *st, const struct store_item *item,
     struct secret *out, int64_t *expires, struct err *err);
 /* Durable when it returns 0. E_STORE: all is as it was, or, where the disk
-   itself fails, perhaps as it was to be. expires 0: never. */
+   itself or the way to Redis fails, perhaps as it was to be. expires 0:
+   never. A full store forgets what is over, then kinds that begin with
+   "source", and never another. */
 int store_put(struct store *st, const struct store_item *item,
     const struct secret *value, int64_t expires, struct err *err);
 int store_del(struct store *st, const struct store_item *item,
     struct err *err);
+struct store_visit {
+	const char *kind;
+	int (*each)(void *ctx, const struct store_item *item,
+	    const struct secret *value);
+	void *ctx;
+	size_t bad;	/* out: how many cannot be opened */
+};
+
 /*
  * Call each with every value of a kind that can be opened and is not expired,
- * in no order, until it returns non-zero, which is given back. Not one
- * moment's picture: what is put or deleted meanwhile may or may not come. each
- * may call the store. Those that cannot be opened are counted in *bad, which
- * may be NULL.
+ * once, in no order, until it returns non-zero, which is given back. 0 or
+ * E_STORE else. Not one moment's picture: what is put or deleted meanwhile may
+ * or may not come. each may call the store.
  */
-int store_each(struct store *st, const char *kind, int (*each)(void *ctx,
-    const struct store_item *item, const struct secret *value), void *ctx,
-    size_t *bad, struct err *err);
+int store_each(struct store *st, struct store_visit *visit, struct err *err);
 /* Do other processes see the same? False for memory. */
 bool store_is_shared(const struct store *st);
 
@@ -94,7 +139,7 @@ bool store_is_shared(const struct store *st);
  * Sealed for somebody else to keep, a browser: as the store seals its own,
  * bound to item and expires (wall ms), which whoever opens it must know.
  */
-void store_seal(const struct store *st, const struct store_item *item,
+void store_seal(struct store *st, const struct store_item *item,
     int64_t expires, const struct secret *value, struct strbuf *out);
 struct store_sealed {
 	const struct store_item *item;
@@ -103,7 +148,7 @@ struct store_sealed {
 };
 /* 0 with out the caller's; E_NOTFOUND: expired, or its key is gone; E_STORE:
    altered, or sealed for something else. */
-int store_unseal(const struct store *st, const struct store_sealed *sealed,
+int store_unseal(struct store *st, const struct store_sealed *sealed,
     struct secret *out, struct err *err);
 
 /* The right to do what all need, until it is given back or ms have passed. */

@@ -2,14 +2,18 @@
 /*
  * What a store's back end is: a keeper of bytes that it cannot read, and of
  * leases. Sealing, names, bounds of a value and the meaning of times are
- * store.c's. One file for each back end: store_sqlite.c.
+ * store.c's. One file for each back end: store_memory.c, store_redis.c,
+ * store_sqlite.c.
  */
 #ifndef STAGEDOOR_STORE_BACKEND_H
 #define STAGEDOOR_STORE_BACKEND_H
 
+#include "seal.h"
 #include "store.h"
 #include "strbuf.h"
 
+/* Redis has bounds of its own (maxmemory): there rows and pages, sweep and
+   now are not used. */
 struct store_limits {
 	unsigned rows;		/* values, at most */
 	unsigned pages;		/* of 4096 bytes, at most */
@@ -30,6 +34,32 @@ struct store_claim {
 	int64_t now, ms;
 };
 
+#define STORE_LIST 256		/* names of a page */
+
+struct store_listed {
+	char kind[STORE_KIND_MAX + 1];
+	unsigned char key[STORE_KEY];
+	unsigned char head[SEAL_HEAD];	/* of the sealed value */
+	size_t headlen;
+};
+
+/* A page of what there is; zeroed at first, but for kind. */
+struct store_list {
+	const char *kind;		/* NULL: all */
+	struct store_listed rows[STORE_LIST];
+	size_t n;
+	bool end;			/* this is the last page */
+	uint64_t place;			/* where the back end goes on */
+	struct store_listed last;	/* or after whom */
+};
+
+/*
+ * Values that can be made again make room for those that cannot: users'
+ * tokens. So a full store refuses a value of such a kind, and for one of
+ * another kind those of such kinds are removed.
+ */
+#define STORE_GIVES_WAY "source"	/* kinds that begin so */
+
 struct store_backend;		/* the back end's own */
 
 /*
@@ -38,17 +68,31 @@ struct store_backend;		/* the back end's own */
  */
 struct store_ops {
 	const char *type;
-	int (*open)(const struct store_settings *settings,
-	    const struct store_limits *limits, struct store_backend **out,
-	    struct err *err);
+	bool shared;		/* with other processes */
+	/* Never fails, for nothing is touched yet. */
+	struct store_backend *(*open)(const struct store_settings *settings,
+	    const struct store_limits *limits);
 	void (*close)(struct store_backend *be);
-	/* E_NOTFOUND. An expired row may be given. */
+	/* Can it be used? */
+	int (*look)(struct store_backend *be, struct err *err);
+	/* E_NOTFOUND. An expired row may be given, and what is longer than
+	   any value may be is given as nothing at all: damaged. */
 	int (*get)(struct store_backend *be, const struct store_item *item,
 	    struct strbuf *sealed, int64_t *expires, struct err *err);
 	/* Durable. */
 	int (*put)(struct store_backend *be, const struct store_row *row,
 	    int64_t now, struct err *err);
 	int (*del)(struct store_backend *be, const struct store_item *item,
+	    struct err *err);
+	/* Put it in the place of these very bytes; E_NOTFOUND: they are not
+	   there any more. Durable. */
+	int (*swap)(struct store_backend *be, const struct store_row *row,
+	    const struct strbuf *old, int64_t now, struct err *err);
+	/* The next page; rows with names that are none are left out. */
+	int (*list)(struct store_backend *be, struct store_list *list,
+	    struct err *err);
+	/* Remove all that was over before that time. */
+	int (*sweep)(struct store_backend *be, int64_t before,
 	    struct err *err);
 	/* Take it if nobody has it at now. E_BUSY. */
 	int (*claim)(struct store_backend *be,
@@ -61,7 +105,7 @@ struct store_ops {
 	    const struct store_lease *lease);
 };
 
-extern const struct store_ops store_sqlite;
+extern const struct store_ops store_memory, store_sqlite;
 
 /* store_open with other limits: for tests. */
 int store_open_limited(const struct store_settings *settings,

@@ -147,8 +147,10 @@ sqlite_get(struct store_backend *be, const struct store_item *item,
 		int len = sqlite3_column_bytes(st, 1);
 
 		*expires = sqlite3_column_int64(st, 0);
-		if (strbuf_add(sealed, blob, (size_t)len) != 0)
-			rc = SQLITE_TOOBIG;
+		strbuf_add(sealed, blob, (size_t)len);	/* or too long: none */
+	} else if (rc == SQLITE_TOOBIG) {
+		*expires = 0;
+		rc = SQLITE_OK;
 	}
 	done(st);
 	return leave_with(be, rc, err) != 0 ? E_STORE : r;
@@ -204,30 +206,159 @@ sweep_due(const struct store_backend *be)
 	return draw % SD_MAX(be->limits.sweep, 1U) == 0;
 }
 
+/*
+ * What is done in one transaction, and once more with room made where the
+ * store was full: what is over goes first, then what can be made again.
+ */
+struct change {
+	int (*run)(struct store_backend *be, const struct change *change);
+	const struct store_row *row;
+	const struct store_claim *claim;
+	bool *taken;
+	int64_t now;
+	bool gives_way;		/* is itself such, and drives out none */
+};
+
+enum room { ROOM_AS_IS, ROOM_SWEEP, ROOM_WITHOUT_OVER, ROOM_WITHOUT_OTHERS,
+    ROOM_MAX };
+
+static int
+change_once(struct store_backend *be, const struct change *change,
+    enum room room)
+{
+	int64_t grace = room >= ROOM_WITHOUT_OVER ? 0 : GRACE_MS;
+	int rc = begin(be);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (room > ROOM_AS_IS)
+		rc = sweep(be, change->now - grace);
+	if (rc == SQLITE_OK && room == ROOM_WITHOUT_OTHERS)
+		rc = run(be->statements[DB_GIVE_WAY]);
+	if (rc == SQLITE_OK)
+		rc = change->run(be, change);
+	return end(be, rc);
+}
+
+static int
+change_db(struct store_backend *be, const struct change *change,
+    struct err *err)
+{
+	enum room room = sweep_due(be) ? ROOM_SWEEP : ROOM_AS_IS;
+	enum room last = change->gives_way ? ROOM_WITHOUT_OVER :
+	    ROOM_WITHOUT_OTHERS;
+	int rc, r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	while ((rc = change_once(be, change, room)) == SQLITE_FULL &&
+	    room < last)
+		room = SD_MAX(room + 1, ROOM_WITHOUT_OVER);
+	return leave_with(be, rc, err);
+}
+
+static bool
+gives_way(const struct store_item *item)
+{
+	return str_starts(item->kind, STORE_GIVES_WAY);
+}
+
+static int
+run_put(struct store_backend *be, const struct change *change)
+{
+	return row_put(be, change->row);
+}
+
 static int
 sqlite_put(struct store_backend *be, const struct store_row *row,
     int64_t now, struct err *err)
 {
-	bool due = sweep_due(be);
-	int64_t grace = GRACE_MS;
-	int tries, rc = SQLITE_OK, r = enter(be, err);
+	const struct change change = { .run = run_put, .row = row, .now = now,
+		.gives_way = gives_way(row->item) };
+
+	return change_db(be, &change, err);
+}
+
+static int
+sqlite_swap(struct store_backend *be, const struct store_row *row,
+    const struct strbuf *old, int64_t now UNUSED, struct err *err)
+{
+	sqlite3_stmt *st;
+	bool swapped;
+	int rc, r = enter(be, err);
 
 	if (r != 0)
 		return r;
-	for (tries = 0; tries < 2; tries++) {
-		if ((rc = begin(be)) != SQLITE_OK)
-			break;
-		if (due)
-			rc = sweep(be, now - grace);
-		if (rc == SQLITE_OK)
-			rc = row_put(be, row);
-		rc = end(be, rc);
-		if (rc != SQLITE_FULL)
-			break;
-		due = true;	/* now all that is over must go */
-		grace = 0;
+	st = statement(be, DB_SWAP, row->item);
+	sqlite3_bind_blob(st, 5, old->buf, (int)old->len, SQLITE_STATIC);
+	rc = row_set(be, DB_SWAP, row);
+	swapped = sqlite3_changes(be->db) > 0;
+	r = leave_with(be, rc, err);
+	return r == 0 && !swapped ? err_set(err, E_NOTFOUND,
+	    "another value is stored") : r;
+}
+
+/* A name that cannot be one is passed over. */
+static void
+list_add(struct store_list *list, sqlite3_stmt *st)
+{
+	struct store_listed *to = &list->rows[list->n];
+	size_t kind = (size_t)sqlite3_column_bytes(st, 1);
+	size_t key = (size_t)sqlite3_column_bytes(st, 2);
+	const void *text = sqlite3_column_text(st, 1);
+
+	list->place = (uint64_t)sqlite3_column_int64(st, 0);
+	if (key != STORE_KEY || kind > STORE_KIND_MAX || text == NULL)
+		return;
+	memset(to, 0, sizeof(*to));
+	memcpy(to->kind, text, kind);
+	memcpy(to->key, sqlite3_column_blob(st, 2), STORE_KEY);
+	to->headlen = (size_t)SD_MIN(sqlite3_column_bytes(st, 3), SEAL_HEAD);
+	if (to->headlen > 0)
+		memcpy(to->head, sqlite3_column_blob(st, 3), to->headlen);
+	list->n++;
+}
+
+static int
+sqlite_list(struct store_backend *be, struct store_list *list,
+    struct err *err)
+{
+	unsigned seen = 0;
+	sqlite3_stmt *st;
+	int rc, r = enter(be, err);
+
+	if (r != 0)
+		return r;
+	st = be->statements[DB_LIST];
+	sqlite3_bind_text(st, 1, list->kind, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 3, (int64_t)list->place);
+	list->n = 0;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		list_add(list, st);
+		seen++;
 	}
+	done(st);
+	list->end = seen < STORE_LIST;
 	return leave_with(be, rc, err);
+}
+
+/* In steps, so that others get in between. */
+static int
+sqlite_sweep(struct store_backend *be, int64_t before, struct err *err)
+{
+	int rc, gone, r;
+
+	do {
+		if ((r = enter(be, err)) != 0)
+			return r;
+		gone = sqlite3_total_changes(be->db);
+		if ((rc = begin(be)) == SQLITE_OK)
+			rc = end(be, sweep(be, before));
+		gone = be->db == NULL ? 0 : sqlite3_total_changes(be->db) -
+		    gone;
+		r = leave_with(be, rc, err);
+	} while (r == 0 && gone > 0);
+	return r;
 }
 
 static int
@@ -301,17 +432,21 @@ busy(struct err *err, const char *why)
 }
 
 static int
+run_claim(struct store_backend *be, const struct change *change)
+{
+	return lease_take(be, change->claim, change->taken);
+}
+
+static int
 sqlite_claim(struct store_backend *be, const struct store_claim *claim,
     struct err *err)
 {
 	bool taken = false;
-	int rc, r = enter(be, err);
+	const struct change change = { .run = run_claim, .claim = claim,
+		.taken = &taken, .now = claim->now,
+		.gives_way = gives_way(&claim->lease->item) };
+	int r = change_db(be, &change, err);
 
-	if (r != 0)
-		return r;
-	if ((rc = begin(be)) == SQLITE_OK)
-		rc = end(be, lease_take(be, claim, &taken));
-	r = leave_with(be, rc, err);
 	return r == 0 && taken ? busy(err, "another has the lease") : r;
 }
 
@@ -357,7 +492,7 @@ sqlite_close(struct store_backend *be)
 }
 
 static struct store_backend *
-backend_new(const struct store_settings *settings,
+sqlite_open(const struct store_settings *settings,
     const struct store_limits *limits)
 {
 	struct store_backend *be = xcalloc(1, sizeof(*be));
@@ -374,30 +509,27 @@ backend_new(const struct store_settings *settings,
 }
 
 static int
-sqlite_open(const struct store_settings *settings,
-    const struct store_limits *limits, struct store_backend **out,
-    struct err *err)
+sqlite_look(struct store_backend *be, struct err *err)
 {
-	struct store_backend *be = backend_new(settings, limits);
-	struct err why = ERR_INIT;
-	int r = enter(be, &why);
+	int r = enter(be, err);
 
-	if (r != 0) {
-		sqlite_close(be);
-		return err_set(err, r, "%s (%s)", why.text, why.detail);
-	}
-	leave(be);
-	*out = be;
-	return 0;
+	if (r == 0)
+		leave(be);
+	return r;
 }
 
 const struct store_ops store_sqlite = {
 	.type = "sqlite",
+	.shared = true,
 	.open = sqlite_open,
+	.look = sqlite_look,
 	.close = sqlite_close,
 	.get = sqlite_get,
 	.put = sqlite_put,
 	.del = sqlite_del,
+	.swap = sqlite_swap,
+	.list = sqlite_list,
+	.sweep = sqlite_sweep,
 	.claim = sqlite_claim,
 	.renew = sqlite_renew,
 	.release = sqlite_release,

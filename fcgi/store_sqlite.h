@@ -12,9 +12,9 @@
 #include "store_backend.h"
 
 enum db_statement { DB_BEGIN, DB_COMMIT, DB_ROLLBACK, DB_GET, DB_UPDATE,
-    DB_COUNT, DB_INSERT, DB_DELETE, DB_SWEEP, DB_LEASE_GET, DB_LEASE_SET,
-    DB_LEASE_CUT, DB_LEASE_RENEW, DB_LEASE_END, DB_LEASE_SWEEP,
-    DB_STATEMENTS };
+    DB_COUNT, DB_INSERT, DB_DELETE, DB_SWAP, DB_LIST, DB_SWEEP, DB_GIVE_WAY,
+    DB_LEASE_GET, DB_LEASE_SET, DB_LEASE_CUT, DB_LEASE_RENEW, DB_LEASE_END,
+    DB_LEASE_SWEEP, DB_STATEMENTS };
 
 /* One connection a process: what runs on it takes microseconds, a commit
    as long as the disk needs, and SQLite lets one writer in at a time anyway. */

@@ -43,6 +43,9 @@ static const char *const migrations[] = {
 	"CREATE TABLE lease (kind TEXT NOT NULL, key BLOB NOT NULL,"
 	" owner BLOB NOT NULL, until INTEGER NOT NULL,"
 	" length INTEGER NOT NULL, PRIMARY KEY (kind, key)) %s;",
+	/* Sign-ins leave leases behind: those that are over are looked for
+	   at each claim in so many. */
+	"CREATE INDEX lease_until ON lease (until);",
 };
 #define SCHEMA ((int)ARRAY_LEN(migrations))
 
@@ -58,6 +61,17 @@ static const char *const statements[DB_STATEMENTS] = {
 	[DB_INSERT] = "INSERT INTO item (kind, key, expires, sealed)"
 	    " VALUES (?1, ?2, ?3, ?4)",
 	[DB_DELETE] = "DELETE FROM item WHERE kind = ?1 AND key = ?2",
+	[DB_SWAP] = "UPDATE item SET expires = ?3, sealed = ?4"
+	    " WHERE kind = ?1 AND key = ?2 AND sealed = ?5",
+	/* (What is too long for any value is not to be loaded.) */
+	[DB_LIST] = "SELECT rowid, kind, key, CASE WHEN length(sealed) >"
+	    " 1048638 THEN x'' ELSE substr(sealed, 1, 34) END FROM item"
+	    " WHERE rowid > ?3 AND (?1 IS NULL OR kind = ?1)"
+	    " ORDER BY rowid LIMIT 256",
+	[DB_GIVE_WAY] = "DELETE FROM item WHERE rowid IN (SELECT rowid FROM"
+	    " item WHERE kind >= '" STORE_GIVES_WAY "' AND"
+	    " substr(kind, 1, length('" STORE_GIVES_WAY "')) = '"
+	    STORE_GIVES_WAY "' LIMIT 1024)",
 	[DB_SWEEP] = "DELETE FROM item WHERE rowid IN (SELECT rowid FROM item"
 	    " WHERE expires > 0 AND expires < ?1 LIMIT 1024)",
 	[DB_LEASE_GET] = "SELECT until, length FROM lease"
@@ -70,7 +84,8 @@ static const char *const statements[DB_STATEMENTS] = {
 	    " WHERE kind = ?1 AND key = ?2 AND owner = ?3",
 	[DB_LEASE_END] = "DELETE FROM lease"
 	    " WHERE kind = ?1 AND key = ?2 AND owner = ?3",
-	[DB_LEASE_SWEEP] = "DELETE FROM lease WHERE until < ?1",
+	[DB_LEASE_SWEEP] = "DELETE FROM lease WHERE rowid IN (SELECT rowid"
+	    " FROM lease WHERE until < ?1 LIMIT 1024)",
 };
 
 /* --- Errors --------------------------------------------------------------- */

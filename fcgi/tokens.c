@@ -303,10 +303,11 @@ tokens_each(struct store *st, int (*each)(void *ctx,
     const struct token_set *ts), void *ctx, size_t *bad, struct err *err)
 {
 	struct each e = { .each = each, .ctx = ctx };
-	size_t closed = 0;
-	int r = store_each(st, TOKENS_KIND, each_value, &e, &closed, err);
+	struct store_visit visit = { .kind = TOKENS_KIND, .each = each_value,
+		.ctx = &e };
+	int r = store_each(st, &visit, err);
 
 	if (bad != NULL)
-		*bad = e.bad + closed;
+		*bad = e.bad + visit.bad;
 	return r;
 }

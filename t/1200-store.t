@@ -120,9 +120,6 @@ like $run->{err}, qr/^settings\.conf:9: $key_file: /m,
 $run = check(qq(type = "redis"; url = "redis://127.0.0.1:1/0";\n)
     . 'keyFile = "none.keys";');
 is $run->{code}, 0, 'redis is accepted';
-is $run->{err}, 'warning: settings.conf:7: stagedoor.store.url: not built in '
-    . "yet: this has no effect\n", 'but not built in yet';
-
 # --- On the disk ------------------------------------------------------------
 
 chmod 0600, $keys or die "$keys: $!";

@@ -167,9 +167,9 @@ leaves_the_databases_of_others_alone(void **state UNUSED)
 	rig_cannot_open(E_STORE, "the database of another program");
 	rig_remove_db();
 	store_close(rig_open());
-	meddle("PRAGMA user_version = 2");
+	meddle("PRAGMA user_version = 3");
 	rig_cannot_open(E_STORE, "a later version of stagedoor");
-	meddle("PRAGMA user_version = 1; DROP TABLE lease");
+	meddle("PRAGMA user_version = 2; DROP TABLE lease");
 	rig_cannot_open(E_STORE, "is damaged: move it away");
 }
 
