@@ -61,7 +61,7 @@ struct oauth_callback {		/* as it came; NULL: absent */
  * Trade the code for tokens, checked by every rule. `iss` must be the
  * issuer's, where it came or the issuer says that it sends it. 0 with out
  * filled but for its key; E_AUTH: refused, or a rule was broken (mix-up,
- * nonce, ...); else the transport's E_*.
+ * nonce, ...); E_DENIED, E_BUSY, E_CONFIG as below; else the transport's E_*.
  */
 int oauth_code(const struct oauth *o, const struct oauth_callback *cb,
     struct token_set *out, struct err *err);
@@ -69,9 +69,12 @@ int oauth_code(const struct oauth *o, const struct oauth_callback *cb,
 /*
  * New tokens for those of `old`, whose issuer and subject they must keep. out
  * has all that old has, with what is new in place of it: no refresh token in
- * the answer keeps the old one.
+ * the answer keeps the old one. So does no id token, while the old one is
+ * good, and one whose key cannot be had now (then out->id_expires is old's,
+ * and may be over): the next refresh may bring another.
  * 0; E_SIGNIN: the issuer refused for good (invalid_grant,
- * interaction_required and their like): the user must sign in again;
+ * interaction_required and their like), or can renew nothing that opens
+ * clusters: the user must sign in again;
  * E_CONNECT, E_TLS, E_CONFIG: nothing was sent; E_BUSY: it answered that it
  * cannot now (429, 5xx other than 502 and 504); E_DENIED: it refuses us
  * (invalid_client): the operator has to act, the session lives;
@@ -81,7 +84,8 @@ int oauth_refresh(const struct oauth *o, const struct token_set *old,
     struct token_set *out, struct err *err);
 
 /* Tell the issuer that the tokens are over (the refresh token, else the access
-   token). 0; E_NOTFOUND: it offers no revocation; else why it failed. */
+   token). 0; E_NOTFOUND: it offers no revocation, or there is nothing of its;
+   else why it failed. */
 int oauth_revoke(const struct oauth *o, const struct token_set *ts,
     struct err *err);
 /*
@@ -101,7 +105,8 @@ void oauth_device_release(struct oauth_device *d);
 /* 0; E_NOTFOUND: no device flow there (Google has none for clusters). */
 int oauth_device_begin(const struct oauth *o, struct oauth_device *out,
     struct err *err);
-/* 0; E_PENDING: wait d->interval and ask again; E_DENIED: refused by the
+/* 0; E_PENDING: wait d->interval and ask again (err says why: nobody entered
+   it yet, or the issuer does not answer now); E_DENIED: refused by the
    person, or too late; else why it failed. */
 int oauth_device_poll(const struct oauth *o, struct oauth_device *d,
     struct token_set *out, struct err *err);
