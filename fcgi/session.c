@@ -268,6 +268,7 @@ session_token(const struct provider_call *call, struct user_token *out,
 		.inputs = inputs,
 		.unshared = true,
 		.lane = "store",
+		.brief = true,
 		.make = session_make,
 		.ctx = &ask,
 	};

@@ -47,6 +47,8 @@ struct source {
 	/* On whom it waits: of one lane only SOURCE_LANE_MAX are made at once,
 	   so that an issuer that hangs leaves threads for others. NULL: none */
 	const char *lane;
+	bool brief;		/* it waits for seconds at most: whoever comes
+				   to it from another lane makes it himself */
 	/*
 	 * Make one. ctx is the provider's, and lives as long as the call to
 	 * call->source. May ask for other sources. 0, or E_*: E_DENIED when

@@ -61,7 +61,8 @@ static bool
 asker_blocks(const struct source_asker *asker, const struct source *source)
 {
 	return asker->blocking && (asker->job == NULL ||
-	    source->lane == NULL || str_eq(asker->job->lane, source->lane));
+	    source->brief || source->lane == NULL ||
+	    str_eq(asker->job->lane, source->lane));
 }
 
 enum step { STEP_USE, STEP_RENEW, STEP_MAKE, STEP_QUEUE, STEP_WAIT,

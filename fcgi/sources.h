@@ -18,7 +18,7 @@
  *   (but for sources that are `unshared`: their make sees to that).
  * - Of one lane only SOURCE_LANE_MAX are made at once. A job that comes to a
  *   source of another lane than its own gives its thread back until that one
- *   is made, as a job of its own.
+ *   is made, as a job of its own; but for `brief` ones.
  * - Too many at once are refused (E_BUSY), not queued. What has ended and was
  *   not asked for in a minute is forgotten.
  *
