@@ -4,7 +4,10 @@
 # controllers: pods stay Pending, deployments make no pods.
 #
 #	my $cluster = Stagedoor::Cluster->start;	# or the test is skipped
-#	    # webhook => FILE: a kubeconfig of who knows about tokens
+#	    # webhook => FILE: a kubeconfig of who knows about tokens;
+#	    # jwt => [{ issuer => URL, audiences => [...], ca_file => FILE,
+#	    #	username => 'email', groups => 'groups', prefix => 'oidc:' }]:
+#	    # issuers whose id tokens it accepts
 #	$cluster->fill;				# see t/cluster/demo.yaml
 #	my $token = $cluster->token('reader');
 #	$cluster->url; $cluster->ca_file; $cluster->kubectl(qw(get pods));
@@ -17,7 +20,7 @@ use warnings;
 
 use MIME::Base64 qw(encode_base64);
 use Stagedoor::HTTP;
-use Stagedoor::JSON qw(decode_json);
+use Stagedoor::JSON qw(decode_json encode_json);
 use Stagedoor::Process;
 use Stagedoor::TLS qw(make_ca make_cert slurp);
 use Stagedoor::Util qw(free_port have_program program run_command
@@ -111,10 +114,12 @@ kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata}]
 END
-	my @webhook = map { "--authentication-token-webhook-config-file=$_" }
+	my @who = map { "--authentication-token-webhook-config-file=$_" }
 	    grep { defined } $self->{webhook};
+	push @who, '--authentication-config=' . $self->_issuers
+	    if $self->{jwt};
 	$self->_spawn('kube-apiserver', "--etcd-servers=$self->{etcd}",
-		@webhook,
+		@who,
 		'--bind-address=127.0.0.1', "--secure-port=$self->{port}",
 		'--advertise-address=127.0.0.1',
 		'--endpoint-reconciler-type=none',
@@ -130,6 +135,28 @@ END
 		'--audit-policy-file=' . $self->path('audit.yaml'),
 		'--audit-log-path=' . $self->path('audit.log'),
 		'--profiling=false');
+}
+
+# A claim "email" becomes "oidc:bob@example.test". Issuers must be there before
+# the API server is: it asks for their keys at once, and then seldom.
+sub _issuers {
+	my ($self) = @_;
+	my @all = map { my $of = $_;
+	    my $prefix = $of->{prefix} // 'oidc:';
+	    { issuer => { url => $of->{issuer},
+		    audiences => $of->{audiences} // ['stagedoor'],
+		    certificateAuthority => slurp($of->{ca_file}) },
+		claimMappings => {
+		    username => { claim => $of->{username} // 'email',
+			prefix => $prefix },
+		    groups => { claim => $of->{groups} // 'groups',
+			prefix => $prefix } } } } @{$self->{jwt}};
+	# What is YAML is JSON, too.
+	return write_file($self->path('authentication.yaml'), encode_json({
+		apiVersion => 'apiserver.config.k8s.io/v1',
+		kind => 'AuthenticationConfiguration', jwt => \@all,
+		anonymous => { enabled => \1, conditions => [
+		    map { { path => $_ } } qw(/livez /readyz /healthz)] } }));
 }
 
 sub _wait_until_ready {
