@@ -169,7 +169,8 @@ sub app_config {
 		},
 		# Nothing kept: every question goes out again.
 		stagedoor => { fresh => 0, catalog => { fresh => 0 },
-			limits => $of{limits} // {} },
+			limits => $of{limits} // {},
+			$of{audit} ? (audit => $of{audit}) : () },
 	}));
 }
 
