@@ -12,6 +12,7 @@
 #include "strbuf.h"
 
 #define COMPLAIN_MS 60000	/* between complaints about lost lines */
+#define LINE_USUAL 700			/* bytes */
 #define CUT "..."		/* ends what was too long */
 
 static struct {
@@ -99,25 +100,46 @@ add_bounded(struct strbuf *line, const char *escaped, size_t len, size_t max)
 	strbuf_release(&value);
 }
 
+/* Most texts: they stand in JSON as they are. */
+static bool
+is_plain(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 ||
+		    (unsigned char)text[i] >= 0x7f || text[i] == '"' ||
+		    text[i] == '\\')
+			return false;
+	return true;
+}
+
 static void
 add_text(struct strbuf *line, const char *key, const char *text, size_t max)
 {
 	struct strbuf escaped = STRBUF_INIT(STRBUF_UNLIMITED);
+	size_t len = strnlen(text, max + 8);	/* more would be cut anyway */
 
-	/* More would be cut anyway. */
-	jsonx_add_string(&escaped, text, strnlen(text, max + 8));
-	strbuf_addf(line, ",\"%s\":\"", key);
-	add_bounded(line, escaped.buf + 1, escaped.len - 2, max);
+	strbuf_add(line, ",\"", 2);
+	strbuf_addstr(line, key);
+	strbuf_add(line, "\":\"", 3);
+	if (len <= max && is_plain(text, len)) {
+		strbuf_add(line, text, len);
+	} else {
+		jsonx_add_string(&escaped, text, len);
+		add_bounded(line, escaped.buf + 1, escaped.len - 2, max);
+		strbuf_release(&escaped);
+	}
 	strbuf_addch(line, '"');
-	strbuf_release(&escaped);
 }
 
 static void
 add_path(struct strbuf *line, const char *path, size_t max)
 {
-	char *plain = xstrndup(path, SD_MIN(strcspn(path, "?"), max + 8));
+	size_t len = SD_MIN(strcspn(path, "?"), max + 8);
+	char *plain = path[len] == '\0' ? NULL : xstrndup(path, len);
 
-	add_text(line, "path", plain, max);
+	add_text(line, "path", plain != NULL ? plain : path, max);
 	free(plain);
 }
 
@@ -128,8 +150,9 @@ print_event(struct strbuf *line, const struct audit_event *e)
 	const char *text;
 	size_t i;
 
-	strbuf_addf(line, "{\"time\":\"%s\"", clock_stamp(clock_wall_ms(),
-	    stamp));
+	strbuf_addstr(line, "{\"time\":\"");
+	strbuf_addstr(line, clock_stamp(clock_wall_ms(), stamp));
+	strbuf_addch(line, '"');
 	for (i = 0; i < ARRAY_LEN(texts); i++) {
 		memcpy(&text, (const char *)e + texts[i].offset, sizeof(text));
 		if (text == NULL)
@@ -241,6 +264,7 @@ write_event(struct sink *s, const struct audit_event *e)
 	struct strbuf line = STRBUF_INIT(SINK_LINE_MAX);
 	int r;
 
+	strbuf_room(&line, LINE_USUAL);
 	print_event(&line, e);
 	r = sink_write(s, line.buf, line.len);
 	strbuf_release(&line);

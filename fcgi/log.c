@@ -19,6 +19,7 @@ static bool use_syslog;
 void
 log_init(enum log_level level, bool to_syslog)
 {
+	sink_look_at_stderr();
 	__atomic_store_n(&max_level, level, __ATOMIC_RELAXED);
 	if (to_syslog && !use_syslog)
 		openlog("stagedoor", LOG_PID, LOG_DAEMON);

@@ -82,29 +82,47 @@ wait_writable(int fd, int64_t *stuck_until)
 
 static pthread_mutex_t stderr_lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t stderr_stuck_until;
+static bool stderr_is_file;
+
+void
+sink_look_at_stderr(void)
+{
+	struct stat st;
+
+	__atomic_store_n(&stderr_is_file, fstat(STDERR_FILENO, &st) == 0 &&
+	    S_ISREG(st.st_mode), __ATOMIC_RELAXED);
+}
 
 static int
-stderr_part(const char *line, size_t len)
+stderr_write(const char *line, size_t len)
 {
-	int r = wait_writable(STDERR_FILENO, &stderr_stuck_until);
 	ssize_t n;
 
-	if (r != 0)
-		return r;
 	do {
 		n = write(STDERR_FILENO, line, len);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? errno : (size_t)n < len ? ENOSPC : 0;
 }
 
+static int
+stderr_part(const char *line, size_t len)
+{
+	int r = wait_writable(STDERR_FILENO, &stderr_stuck_until);
+
+	return r != 0 ? r : stderr_write(line, len);
+}
+
 int
 sink_stderr(const char *line, size_t len)
 {
 	size_t done, part;
-	int r = lock_soon(&stderr_lock);
+	int r;
 
-	if (r != 0)
+	if (__atomic_load_n(&stderr_is_file, __ATOMIC_RELAXED))
+		return stderr_write(line, len);
+	if (lock_soon(&stderr_lock) != 0)
 		return EAGAIN;
+	r = 0;
 	for (done = 0; done < len && r == 0; done += part) {
 		part = SD_MIN(len - done, (size_t)SINK_LINE_MAX);
 		r = stderr_part(line + done, part);
@@ -303,8 +321,10 @@ sink_open(const char *to, struct sink **out, struct err *err)
 
 	if (strcmp(to, "syslog") == 0)
 		return sink_open_syslog(SYSLOG_PATH, out, err);
-	if (!str_starts(to, "file:"))
+	if (!str_starts(to, "file:")) {
+		sink_look_at_stderr();
 		return sink_made(sink_new(SINK_STDERR, NULL), 0, out);
+	}
 	s = sink_new(SINK_FILE, to + strlen("file:"));
 	return sink_made(s, file_open(s, err), out);
 }

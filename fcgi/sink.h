@@ -36,6 +36,8 @@ int sink_write(struct sink *s, const char *line, size_t len);
 /* Is it a file whose path leads elsewhere by now? Looks once a second. */
 bool sink_moved(struct sink *s);
 
+/* What standard error is, a file or a pipe, decides how it is written to. */
+void sink_look_at_stderr(void);
 /* To standard error, of any length: what is longer than SINK_LINE_MAX may be
    torn. 0 or an errno. */
 int sink_stderr(const char *line, size_t len);
