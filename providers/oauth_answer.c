@@ -9,6 +9,7 @@
 
 #define ERROR_MAX 64			/* bytes of an error's name */
 #define SCOPE_MAX 4096
+#define GOOGLE_CLOUD "https://www.googleapis.com/auth/cloud-platform"
 #define LIFE_UNSAID (INT64_C(300) * 1000)	/* ms */
 #define LIFE_MAX (INT64_C(315360000) * 1000)	/* ten years */
 
@@ -193,6 +194,15 @@ tokens_read(struct oauth_call *call, const struct oauth_answer *a,
 	return 0;
 }
 
+/* Does one of these scopes open clusters? The wider of the two has the other
+   in it. */
+static bool
+has_cloud(const char *scopes)
+{
+	return oauth_has_scope(scopes, GOOGLE_CLOUD) ||
+	    oauth_has_scope(scopes, OAUTH_GOOGLE_SCOPE);
+}
+
 /*
  * People may untick it, and then sign in to no avail. Without a scope in the
  * answer all was granted (RFC 6749, 5.1).
@@ -201,8 +211,7 @@ static int
 check_google(struct oauth_call *call, const char *scope, struct err *err)
 {
 	if (!oauth_is(call, LOGIN_GOOGLE) || scope == NULL ||
-	    strstr(oauth_scope(call), "/auth/cloud-platform") == NULL ||
-	    strstr(scope, "/auth/cloud-platform") != NULL)
+	    !has_cloud(oauth_scope(call)) || has_cloud(scope))
 		return 0;
 	return err_set(err, E_AUTH, "access to Google Cloud was not granted: "
 	    "sign in again and leave it ticked");

@@ -17,7 +17,6 @@
 #define SCOPE_MAX 4096
 #define GUID_LEN 36
 #define AKS_SCOPE "6dae42f8-4368-4678-94ff-3960e28e3630/user.read"
-#define GOOGLE_SCOPE "https://www.googleapis.com/auth/cloud-platform.read-only"
 
 bool
 oauth_is(const struct oauth_call *call, enum login_provider p)
@@ -287,7 +286,7 @@ oauth_issuer_get(struct oauth_call *call, struct err *err)
 /* --- Scopes -------------------------------------------------------------- */
 
 static bool
-has_scope(const char *list, const char *scope, size_t len)
+has(const char *list, const char *scope, size_t len)
 {
 	for (; *list != '\0'; list += *list == ' ') {
 		if (strcspn(list, " ") == len && memcmp(list, scope, len) == 0)
@@ -295,6 +294,12 @@ has_scope(const char *list, const char *scope, size_t len)
 		list += strcspn(list, " ");
 	}
 	return false;
+}
+
+bool
+oauth_has_scope(const char *list, const char *scope)
+{
+	return has(list, scope, strlen(scope));
 }
 
 /* All in a text with blanks, each once. */
@@ -306,7 +311,7 @@ add_scopes(struct strbuf *sb, const char *scopes)
 	for (; *scopes != '\0'; scopes += len) {
 		scopes += strspn(scopes, " ");
 		len = strcspn(scopes, " ");
-		if (len > 0 && !has_scope(sb->buf, scopes, len)) {
+		if (len > 0 && !has(sb->buf, scopes, len)) {
 			strbuf_addch(sb, ' ');
 			strbuf_add(sb, scopes, len);
 		}
@@ -352,7 +357,7 @@ oauth_scope(struct oauth_call *call)
 	else if (login->provider == LOGIN_AKS)
 		add_scopes(&sb, "profile offline_access " AKS_SCOPE);
 	else if (login->provider == LOGIN_GOOGLE)
-		add_scopes(&sb, "email profile " GOOGLE_SCOPE);
+		add_scopes(&sb, "email profile " OAUTH_GOOGLE_SCOPE);
 	else
 		add_supported(&sb, jsonx_get(call->metadata,
 		    "scopes_supported"));

@@ -71,6 +71,10 @@ int oauth_document(struct oauth_call *call, const struct document_want *want,
 bool oauth_url_ok(const char *url, bool http);
 /* What to ask for, with blanks between; openid first. */
 const char *oauth_scope(struct oauth_call *call);
+#define OAUTH_GOOGLE_SCOPE \
+	"https://www.googleapis.com/auth/cloud-platform.read-only"
+/* Is it one of those in a list with blanks between? */
+bool oauth_has_scope(const char *list, const char *scope);
 /* "access_type=offline" and its like are for Google alone, and so on. */
 bool oauth_is(const struct oauth_call *call, enum login_provider p);
 
