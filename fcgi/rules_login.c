@@ -31,6 +31,25 @@ rule_client_auth(struct rules *r, const struct node *login)
 	}
 }
 
+/* Anybody's own tenant would do then, and there is no list of those that
+   may. */
+static void
+rule_tenant(struct rules *r, const struct node *login)
+{
+	static const char *const many[] = { "common", "organizations",
+	    "consumers" };
+	const char *tenant = node_string(login, "tenant");
+	size_t i;
+
+	needs(r, login, "tenant", "this key is missing; add the id or domain "
+	    "of the Entra tenant");
+	for (i = 0; tenant != NULL && i < ARRAY_LEN(many); i++)
+		if (strcasecmp(tenant, many[i]) == 0)
+			rule_problem(r, false, node_get(login, "tenant"),
+			    "tenant", "people of any tenant could sign in; "
+			    "name one by its id or domain");
+}
+
 static void
 rule_login(struct rules *r, const struct node *login)
 {
@@ -48,8 +67,7 @@ rule_login(struct rules *r, const struct node *login)
 		    "this has no effect: only oidc has several");
 	}
 	if (strcmp(provider, "aks") == 0)
-		needs(r, login, "tenant", "this key is missing; add the id or "
-		    "domain of the Entra tenant");
+		rule_tenant(r, login);
 	rule_client_auth(r, login);
 }
 

@@ -82,10 +82,10 @@ wrong_types(void **state UNUSED)
 		  "list" },
 		{ "stagedoor: {login: {}}", "stagedoor.login: must be a list "
 		  "of objects, and is an object" },
-		{ "stagedoor: {login: [5]}", "stagedoor.login[0]: must be an "
-		  "object, and is a number" },
-		{ "stagedoor: {login: [~]}", "stagedoor.login[0]: must be an "
-		  "object, and is nothing" },
+		{ "stagedoor: {publicUrl: 'http://x', login: [5]}",
+		  "stagedoor.login[0]: must be an object, and is a number" },
+		{ "stagedoor: {publicUrl: 'http://x', login: [~]}",
+		  "stagedoor.login[0]: must be an object, and is nothing" },
 		{ "stagedoor: {basePath: 5}", "stagedoor.basePath: must be a "
 		  "string, and is a number; put it in quotes" },
 		{ "stagedoor: {basePath: ''}", "stagedoor.basePath: must not "
@@ -185,6 +185,48 @@ providers(void **state UNUSED)
 	rig_accepts("a.yaml", YAML_HEAD "  - type: config\n    clusters:\n"
 	    "    - {name: a, url: u, authProvider: mine}\n"
 	    "stagedoor: {providers: [{name: mine, path: mine.so}]}\n");
+}
+
+#define ALL "tenant: people of any tenant could sign in; name one by its id " \
+	"or domain"
+
+/* What each kind of sign-in client needs. */
+static void
+logins(void **state UNUSED)
+{
+	static const struct {
+		const char *login, *error;
+	} rows[] = {
+		{ "provider: oidc, issuer: 'https://x', clientSecret: s",
+		  "name: this key is missing; add the oidcTokenProvider of "
+		  "the clusters that it is for" },
+		{ "provider: oidc, name: n, clientSecret: s",
+		  "issuer: this key is missing; add the issuer's address" },
+		{ "provider: google", "clientSecret: this key is missing; add "
+		  "it, or clientSecretFile, or clientAuth = \"none\" for a "
+		  "public client" },
+		{ "provider: google, clientAuth: private_key_jwt", "keyFile: "
+		  "this key is missing; add it: clientAuth private_key_jwt "
+		  "signs with it" },
+		{ "provider: aks, clientSecret: s", "tenant: this key is "
+		  "missing; add the id or domain of the Entra tenant" },
+		{ "provider: aks, clientSecret: s, tenant: Common", ALL },
+		{ "provider: aks, clientSecret: s, tenant: consumers", ALL },
+	};
+	char text[256], error[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(text, sizeof(text), "stagedoor: {publicUrl: "
+		    "'https://p', login: [{clientId: c, %s}]}",
+		    rows[i].login);
+		snprintf(error, sizeof(error), "a.yaml:1: stagedoor.login[0]."
+		    "%s", rows[i].error);
+		rig_refuses("a.yaml", text, error);
+	}
+	rig_accepts("a.yaml", "stagedoor: {publicUrl: 'https://p', login: "
+	    "[{provider: aks, clientId: c, clientAuth: none, tenant: "
+	    "corp.example}]}");
 }
 
 static void
@@ -311,6 +353,7 @@ main(void)
 		RIG_TEST(out_of_range),
 		RIG_TEST(words),
 		RIG_TEST(providers),
+		RIG_TEST(logins),
 		RIG_TEST(all_errors_in_one_run),
 		RIG_TEST(a_broken_file_hides_little),
 		RIG_TEST(too_many_problems_are_cut),
