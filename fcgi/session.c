@@ -48,13 +48,14 @@ session_pick(const struct login_settings *login, const struct token_set *ts,
 	return id ? &ts->id_token : &ts->access_token;
 }
 
-/* From when on to renew: a quarter of a short life before its end. */
+/* From when on to renew: a quarter of a short life before it is not used any
+   more. */
 static int64_t
 due_of(const struct token_set *ts, int64_t expires)
 {
 	int64_t life = SD_MAX(expires - ts->refreshed, (int64_t)0);
 
-	return expires - SD_MIN((int64_t)MARGIN_MS, life / 4);
+	return expires - SD_MIN((int64_t)MARGIN_MS, SPARE_MS + life / 4);
 }
 
 static void
@@ -71,6 +72,8 @@ session_print(const struct login_settings *login, const struct token_set *ts,
 	const struct secret *token;
 	int64_t expires;
 
+	out->expires = clock_wall_ms();	/* what was made just now is good for
+					   a second: see sources.h */
 	token = session_pick(login, ts, &expires);
 	strbuf_addf(&sb, "%lld %lld %d %s", (long long)expires,
 	    (long long)due_of(ts, expires), ts->refresh_token.len > 0,
@@ -128,8 +131,7 @@ session_make(const struct provider_call *call UNUSED, const void *ctx,
 	struct err why = ERR_INIT;
 	int r = tokens_get(ask->rt->store, &ask->key, &ts, &why);
 
-	out->expires = clock_wall_ms();	/* made a moment ago, it is good for
-					   a second: see sources.h */
+	out->expires = clock_wall_ms();
 	if (r == 0) {
 		session_print(ask->login, &ts, out);
 		token_set_release(&ts);
@@ -215,7 +217,7 @@ use(const struct provider_call *call, struct session_ask *ask,
 {
 	const char *why = v->part[PART_WHY].ptr;
 	struct session_view view;
-	bool known = view_parse(v, &view);
+	bool known = view_parse(v, &view), renewed = false;
 	int r;
 
 	if (!known && why != NULL)
@@ -223,13 +225,16 @@ use(const struct provider_call *call, struct session_ask *ask,
 		    "%s", why);
 	if (!known || why != NULL)
 		return needs_sign_in(call, ask, why != NULL ? why : "", err);
-	if (view.refreshes && clock_wall_ms() >= view.due &&
-	    (r = renew(call, ask, v, &view, err)) != 0)
-		return r;
+	if (view.refreshes && clock_wall_ms() >= view.due) {
+		if ((r = renew(call, ask, v, &view, err)) != 0)
+			return r;
+		renewed = true;
+	}
 	if (v->part[PART_TOKEN].len == 0)
 		return needs_sign_in(call, ask, "your sign-in brought no "
 		    "token for this cluster", err);
-	if (!is_good(&view))
+	/* What the issuer gave just now is for the cluster to judge. */
+	if (!renewed && !is_good(&view))
 		return needs_sign_in(call, ask, "your sign-in has run out",
 		    err);
 	return give(v, &view, out);
