@@ -14,6 +14,7 @@
 #include "audit.h"
 #include "cgi.h"
 #include "cmd.h"
+#include "documents.h"
 #include "err.h"
 #include "fcgi.h"
 #include "files.h"
@@ -176,6 +177,7 @@ make_services(struct serve *sv, const struct settings *s)
 		return -1;
 	opt.roots_pem = sv->roots.ptr;
 	sv->services.transport = transport_new(&opt);
+	sv->services.documents = documents_new(sv->services.transport);
 	sv->services.store = open_store(s);
 	sv->services.leases = leases_new(sv->services.store);
 	sv->services.sources = sources_new(store_is_shared(
@@ -457,6 +459,7 @@ run(struct serve *sv)
 	sources_free(sv->services.sources);
 	leases_free(sv->services.leases);
 	store_close(sv->services.store);
+	documents_free(sv->services.documents);
 	transport_free(sv->services.transport);
 	secret_release(&sv->roots);
 	audit_end();

@@ -8,6 +8,7 @@
 #include "arena.h"
 #include "cmd.h"
 #include "cmd_user.h"
+#include "documents.h"
 #include "err.h"
 #include "files.h"
 #include "gke_keeper.h"
@@ -165,6 +166,7 @@ open_services(struct cmd_user *cu, const struct settings *s)
 	}
 	opt.roots_pem = cu->roots.ptr;
 	cu->services.transport = transport_new(&opt);
+	cu->services.documents = documents_new(cu->services.transport);
 	cu->services.store = open_store(cu, s);
 	cu->services.leases = leases_new(cu->services.store);
 	cu->services.sources = sources_new(store_is_shared(
@@ -238,6 +240,7 @@ cmd_user_close(struct cmd_user *cu)
 	sources_free(cu->services.sources);
 	leases_free(cu->services.leases);
 	store_close(cu->services.store);
+	documents_free(cu->services.documents);
 	if (cu->services.transport != NULL)
 		transport_free(cu->services.transport);
 	if (cu->req.arena != NULL)

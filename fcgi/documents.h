@@ -3,9 +3,11 @@
  * JSON documents that issuers publish: discovery (OpenID Connect Discovery
  * 1.0) and key sets (RFC 7517). Kept in memory by URL. One caller fetches a
  * document for all who want it; whoever has an old one uses that meanwhile,
- * the others wait, each at most DOCUMENT_WAIT_MS. A fetch that fails leaves
- * the old one, and nobody tries again for 1, 2, 4 ... 30 s. Redirects are not
- * followed; https only, but http on loopback. Any thread; outlives runtimes.
+ * the others wait, each at most DOCUMENT_WAIT_MS, as long as a fetch may take
+ * at most. A fetch that fails leaves the old one, and nobody tries again for
+ * 1, 2, 4 ... 30 s, or as long as Retry-After says, up to 30 s. Redirects are
+ * not followed; https only, but http on loopback. Any thread; outlives
+ * runtimes.
  */
 #ifndef STAGEDOOR_DOCUMENTS_H
 #define STAGEDOOR_DOCUMENTS_H
@@ -29,20 +31,28 @@ struct document {	/* immutable; a reference */
 };
 
 struct documents *documents_new(struct transport *t);
-void documents_free(struct documents *d);	/* NULL is fine */
+/*
+ * NULL is fine. Calls that are under way are waited for, as long as a fetch
+ * may take; references that were given stay good.
+ */
+void documents_free(struct documents *d);
+/* For tests: another clock for ages and pauses; waits are by the real one. */
+void documents_clock(struct documents *d, int64_t (*mono_ms)(void));
 
 struct document_want {
 	const char *url;
 	int64_t max_age;	/* ms: older ones are fetched anew */
 	/* What is kept does not do (an unknown key): fetch it anew now, if
-	   the last fetch is DOCUMENT_FORCE_MS ago. */
+	   the last fetch is DOCUMENT_FORCE_MS ago; wait for one that is under
+	   way. */
 	bool force;
 };
 
 /*
  * 0 with *out a reference for document_put; else why there is none: E_CONFIG
- * (the URL), or the transport's E_*, E_PROTOCOL for a status or a text that
- * is no JSON object. err names the URL's host, and no more of it.
+ * (the URL), or the transport's E_* (E_TIMEOUT where the wait was over, too),
+ * E_PROTOCOL for a status or a text that is no JSON object, E_BUSY when too
+ * many others are being fetched. err names the URL's host, no more of it.
  */
 int documents_get(struct documents *d, const struct document_want *want,
     const struct document **out, struct err *err);

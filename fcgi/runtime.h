@@ -24,7 +24,7 @@ struct transport;
 struct services {
 	struct transport *transport;
 	struct store *store;		/* NULL: nobody's tokens are kept */
-	struct documents *documents;	/* of issuers; NULL with the store */
+	struct documents *documents;	/* of issuers; NULL: none are asked */
 	struct leases *leases;		/* kept alive; NULL with the store */
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
 	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
