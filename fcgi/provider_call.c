@@ -8,6 +8,7 @@
 #include "files.h"
 #include "provider_call.h"
 #include "runtime.h"
+#include "session.h"
 #include "strbuf.h"
 
 #define NOTE_MAX 1024
@@ -143,6 +144,7 @@ provider_call_begin(struct provider_call *call, struct source_asker *asker,
 		.run = run,
 		.sleep = pause_for,
 		.source = get_source,
+		.user_token = session_token,
 		.note = note,
 		.core = asker,
 	};
