@@ -37,12 +37,14 @@ const char *
 login_page(const struct settings *s, struct arena *arena)
 {
 	const char *url = s->public_url != NULL ? s->public_url : "";
-	size_t len = strlen(url);
+	size_t len = strlen(url), base = strlen(s->base_path);
 
 	while (len > 0 && url[len - 1] == '/')
 		len--;
-	return arena_printf(arena, "%.*s%s/connect", (int)len, url,
-	    s->base_path);
+	while (base > 0 && s->base_path[base - 1] == '/')
+		base--;
+	return arena_printf(arena, "%.*s%.*s/connect", (int)len, url,
+	    (int)base, s->base_path);
 }
 
 void

@@ -14,20 +14,21 @@
 #include "request.h"
 #include "response.h"
 
-#define SECURITY_HEADERS                                                      \
+#define CONTRACT_POLICY                                                       \
 	"Content-Security-Policy: default-src 'self';base-uri 'self';"        \
 	"font-src 'self' https: data:;form-action 'self';"                    \
 	"frame-ancestors 'self';img-src 'self' data:;object-src 'none';"      \
 	"script-src 'self';script-src-attr 'none';"                           \
 	"style-src 'self' https: 'unsafe-inline'\r\n"                         \
+	"Referrer-Policy: no-referrer\r\n"                                    \
+	"X-Frame-Options: SAMEORIGIN\r\n"
+#define SECURITY_HEADERS                                                      \
 	"Cross-Origin-Opener-Policy: same-origin\r\n"                         \
 	"Cross-Origin-Resource-Policy: same-origin\r\n"                       \
-	"Referrer-Policy: no-referrer\r\n"                                    \
 	"Strict-Transport-Security: max-age=15552000; includeSubDomains\r\n"  \
 	"X-Content-Type-Options: nosniff\r\n"                                 \
 	"X-DNS-Prefetch-Control: off\r\n"                                     \
 	"X-Download-Options: noopen\r\n"                                      \
-	"X-Frame-Options: SAMEORIGIN\r\n"                                     \
 	"X-Permitted-Cross-Domain-Policies: none\r\n"                         \
 	"X-XSS-Protection: 0\r\n"
 
@@ -69,8 +70,8 @@ out(struct request *req, const char *data, size_t len)
 	return r;
 }
 
-int
-response_start(struct request *req, int status)
+static int
+start(struct request *req, int status)
 {
 	char line[64];
 	int n;
@@ -86,6 +87,13 @@ response_start(struct request *req, int status)
 }
 
 int
+response_start(struct request *req, int status)
+{
+	start(req, status);
+	return out(req, CONTRACT_POLICY, sizeof(CONTRACT_POLICY) - 1);
+}
+
+int
 response_header(struct request *req, const char *name, const char *value)
 {
 	/* A header that could split the answer is dropped, not mended; so is
@@ -97,6 +105,39 @@ response_header(struct request *req, const char *name, const char *value)
 	out(req, ": ", 2);
 	out(req, value, strlen(value));
 	return out(req, "\r\n", 2);
+}
+
+int
+response_start_page(struct request *req, int status,
+    const struct page_policy *policy)
+{
+	start(req, status);
+	response_header(req, "Content-Security-Policy", policy->csp);
+	response_header(req, "Referrer-Policy", policy->referrer);
+	response_header(req, "X-Frame-Options", "DENY");
+	return response_header(req, "Cache-Control", "no-store");
+}
+
+/* RFC 6265, section 4.1.1. */
+static bool
+is_cookie_text(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s <= ' ' || *s >= 0x7f || strchr("\",;\\", *s) != NULL)
+			return false;
+	return true;
+}
+
+int
+response_cookie(struct request *req, const struct response_cookie *c)
+{
+	if (*c->name == '\0' || c->name[strspn(c->name, TOKEN_CHARS)] != '\0' ||
+	    !is_cookie_text(c->value) || !is_cookie_text(c->path))
+		return 0;
+	return response_header(req, "Set-Cookie", arena_printf(req->arena,
+	    "%s=%s; Path=%s; Max-Age=%lld; HttpOnly; %sSameSite=Lax", c->name,
+	    c->value, c->path, (long long)c->seconds,
+	    c->secure ? "Secure; " : ""));
 }
 
 int
@@ -195,6 +236,17 @@ response_empty(struct request *req, int status)
 	return response_body(req);
 }
 
+int
+response_status(int code)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(error_table); i++)
+		if (error_table[i].code == code)
+			return error_table[i].status;
+	return 500;
+}
+
 static void
 error_lookup(const struct api_error *e, int *status, const char **name)
 {
@@ -214,6 +266,18 @@ error_lookup(const struct api_error *e, int *status, const char **name)
 		*name = e->name;
 }
 
+/* With its query; but a sign-in's has a code in it, which is a secret. */
+static const char *
+own_url(struct request *req)
+{
+	if (req->query == NULL ||
+	    strncasecmp(req->below, "/connect", 8) == 0 ||
+	    (req->route_path != NULL &&
+	    strncasecmp(req->route_path, "/connect", 8) == 0))
+		return req->below;
+	return arena_printf(req->arena, "%s?%s", req->below, req->query);
+}
+
 int
 response_api_error(struct request *req, const struct api_error *e)
 {
@@ -223,8 +287,7 @@ response_api_error(struct request *req, const struct api_error *e)
 
 	error_lookup(e, &status, &name);
 	if (url == NULL)
-		url = req->query == NULL ? req->below : arena_printf(
-		    req->arena, "%s?%s", req->below, req->query);
+		url = own_url(req);
 	strbuf_addstr(&sb, "{\"error\":{");
 	jsonx_add_pair(&sb, "name", name);
 	jsonx_add_pair(&sb, "message", e->message);

@@ -12,7 +12,26 @@ struct request;
 
 /* Status line and the headers of every answer; more may follow. */
 int response_start(struct request *req, int status);
+/* The same for a page of ours: it brings a policy of its own, which nobody may
+   frame, says who learns its address, and is not kept. */
+struct page_policy {
+	const char *csp;	/* Content-Security-Policy */
+	const char *referrer;	/* Referrer-Policy */
+};
+int response_start_page(struct request *req, int status,
+    const struct page_policy *policy);
 int response_header(struct request *req, const char *name, const char *value);
+/*
+ * A cookie for nobody but us: no script sees it, and other sites do not send
+ * it but with a link. The only way to set one. One with characters that no
+ * value has (RFC 6265) is dropped.
+ */
+struct response_cookie {
+	const char *name, *value, *path;
+	int64_t seconds;	/* 0: it is to go */
+	bool secure;		/* over https only */
+};
+int response_cookie(struct request *req, const struct response_cookie *c);
 /* End of headers. */
 int response_body(struct request *req);
 int response_write(struct request *req, const char *data, size_t len);
@@ -37,6 +56,8 @@ struct api_error {
 	const char *name, *message, *extra, *url;
 };
 int response_api_error(struct request *req, const struct api_error *e);
+/* The status for an E_*: of the one table. */
+int response_status(int code);
 /* The usual case: from an err. */
 int response_error(struct request *req, const struct err *err);
 

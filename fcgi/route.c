@@ -36,6 +36,15 @@ static const struct route routes[] = {
 	{ NULL, "/proxy/**", "kubernetes.proxy", api_proxy },
 	{ NULL, "/clusters/*/proxy/**", "kubernetes.proxy",
 	    api_cluster_proxy },
+	{ "GET", "/connect", "kubernetes.clusters.read", api_connect },
+	{ "GET", "/connect.json", "kubernetes.clusters.read",
+	    api_connect_json },
+	{ "GET", "/connect/callback", "kubernetes.clusters.read",
+	    api_connect_callback },
+	{ "POST", "/connect/**", "kubernetes.clusters.read",
+	    api_connect_post },
+	{ "DELETE", "/connect/**", "kubernetes.clusters.read",
+	    api_connect_delete },
 };
 
 /* Case does not matter, a slash at the end does not either. */
