@@ -124,14 +124,16 @@ times(void **state UNUSED)
 	}
 }
 
+#define LONG_CODE "\"user_code\":\"0123456789012345678901234567890123456789" \
+	"0123456789012345678901234\""
+
 static void
 bad_codes(void **state UNUSED)
 {
 	static const char *const rows[] = { "\"device_code\":null",
 	    "\"device_code\":\"\"", "\"user_code\":null",
 	    "\"user_code\":\"\"", "\"user_code\":\"a\\u001b[2J\"",
-	    "\"user_code\":\"01234567890123456789012345678901234567890123456"
-	    "789012345678901234\"", "\"verification_uri\":null",
+	    LONG_CODE, "\"verification_uri\":null",
 	    "\"verification_uri\":\"http://issuer.example/go\"",
 	    "\"verification_uri\":\"https://x/\\u001b\"" };
 	size_t i;
