@@ -31,6 +31,7 @@
 
 #define LEASE_KIND "refresh"
 #define LOOK_MS 100		/* between looks at what another one does */
+#define SETTLE_MS 3000		/* for one who may still have to write */
 #define INSIST_MS 300000	/* what the issuer gave must be written down:
 				   so long, if the store fails */
 #define INSIST_PAUSE_MS 250
@@ -77,6 +78,26 @@ look(const struct session_ask *ask, struct token_set *ts,
 		session_print(ask->login, ts, out);
 	if (r < 0)
 		token_set_release(ts);
+	return r;
+}
+
+/*
+ * As look, after one who began and was not seen to end. He was killed; or the
+ * store was away for so long that his lease ran out, and he has yet to write
+ * what the issuer gave him: that takes a moment, now that it is back.
+ */
+static int
+look_settled(const struct session_ask *ask, struct token_set *ts,
+    struct source_value *out, struct err *err)
+{
+	int64_t until = clock_mono_ms() + SETTLE_MS;
+	int r = look(ask, ts, out, err);
+
+	while (r == 0 && ts->tries > 0 && clock_mono_ms() < until) {
+		token_set_release(ts);
+		pause_ms(LOOK_MS);
+		r = look(ask, ts, out, err);
+	}
 	return r;
 }
 
@@ -241,7 +262,7 @@ refresh(const struct session_ask *ask, struct lease *lease,
     struct source_value *out, struct err *err)
 {
 	struct token_set old;
-	int r = look(ask, &old, out, err);
+	int r = look_settled(ask, &old, out, err);
 
 	if (r != 0) {
 		if (r == 1)

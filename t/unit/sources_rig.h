@@ -114,7 +114,7 @@ obtain(const void *state UNUSED, const struct provider_call *call,
 
 static const struct provider_ops ops = { .name = "test", .obtain = obtain };
 
-static struct runtime
+static inline struct runtime
 runtime_with(struct sources *sources)
 {
 	return (struct runtime){ .transport = transport, .refs = 1000,
@@ -135,6 +135,7 @@ plan_reset(void)
 struct ask {
 	struct runtime *rt;	/* NULL: the first */
 	const struct cluster *cluster;	/* NULL: one */
+	const struct identity *who;	/* NULL: nobody */
 	struct source_uses used, refused;
 	struct err err;
 	char token[64];
@@ -159,7 +160,7 @@ ask_once(struct ask *a, unsigned char pending[SOURCE_KEY])
 	struct provider_call call;
 	int r = 0;
 
-	provider_call_begin(&call, &asker, c, NULL);
+	provider_call_begin(&call, &asker, c, a->who);
 	a->err = (struct err)ERR_INIT;
 	if (c->provider->obtain(NULL, &call, &cred, &a->err) != PROVIDER_OK)
 		r = a->err.code;
