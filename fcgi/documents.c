@@ -93,9 +93,10 @@ authority_ok(const char *s, size_t len, char host[HOST_MAX])
 	    strspn(s + n + 1, "0123456789") == len - n - 1;
 }
 
-/* Where "host:port" stands, *len bytes; NULL: that URL is not asked. */
+/* Where "host:port" stands, *len bytes; NULL: that URL is not asked. open:
+   whoever is on the way could change what it answers. */
 static const char *
-place_of(const char *url, size_t *len)
+place_of(const char *url, size_t *len, bool *open)
 {
 	bool tls = str_starts(url, "https://");
 	const char *p = url + (tls ? 8 : 7);
@@ -109,8 +110,10 @@ place_of(const char *url, size_t *len)
 	if (!tls && !str_starts(url, "http://"))
 		return NULL;
 	*len = strcspn(p, "/?");
-	return authority_ok(p, *len, host) && (tls || is_loopback(host)) ?
-	    p : NULL;
+	if (!authority_ok(p, *len, host))
+		return NULL;
+	*open = !tls && !is_loopback(host);
+	return p;
 }
 
 static int
@@ -126,7 +129,8 @@ static int
 name_host(const char *url, const struct err *why, struct err *out)
 {
 	size_t len = 0;
-	const char *place = place_of(url, &len);
+	bool open;
+	const char *place = place_of(url, &len, &open);
 
 	err_set(out, why->code, "cannot fetch what '%.*s' publishes: %s",
 	    (int)len, place, why->text);
@@ -373,10 +377,12 @@ documents_get(struct documents *d, const struct document_want *want,
     const struct document **out, struct err *err)
 {
 	size_t len;
+	bool open;
 	int r;
 
 	*out = NULL;
-	if (want->url == NULL || place_of(want->url, &len) == NULL)
+	if (want->url == NULL || place_of(want->url, &len, &open) == NULL ||
+	    (open && !want->plain_http))
 		return refuse_url(err);
 	pthread_mutex_lock(&d->lock);
 	d->inside++;

@@ -6,8 +6,8 @@
  * the others wait, each at most DOCUMENT_WAIT_MS, as long as a fetch may take
  * at most. A fetch that fails leaves the old one, and nobody tries again for
  * 1, 2, 4 ... 30 s, or as long as Retry-After says, up to 30 s. Redirects are
- * not followed; https only, but http on loopback. Any thread; outlives
- * runtimes.
+ * not followed; https only, but http on loopback, and where the caller says
+ * so. Any thread; outlives runtimes.
  */
 #ifndef STAGEDOOR_DOCUMENTS_H
 #define STAGEDOOR_DOCUMENTS_H
@@ -46,6 +46,9 @@ struct document_want {
 	   the last fetch is DOCUMENT_FORCE_MS ago; wait for one that is under
 	   way. */
 	bool force;
+	/* Plain http beyond loopback will do: the settings say that address
+	   itself, for a network of their own. */
+	bool plain_http;
 };
 
 /*

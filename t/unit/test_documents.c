@@ -158,7 +158,8 @@ static int
 get_url(const char *url, int64_t max_age, bool force,
     const struct document **out, struct err *err)
 {
-	const struct document_want want = { url, max_age, force };
+	const struct document_want want = { .url = url, .max_age = max_age,
+	    .force = force };
 
 	return documents_get(docs, &want, out, err);
 }
@@ -601,6 +602,23 @@ loopback_may_do_without_tls(void **state UNUSED)
 	}
 }
 
+/* 0.0.0.0 is no loopback by its look, and yet stays here. */
+static void
+others_where_the_caller_says_so(void **state UNUSED)
+{
+	struct document_want want = { .max_age = AGE };
+	const struct document *doc;
+	struct err err = ERR_INIT;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://0.0.0.0:%d/usual",
+	    server_free_port());
+	want.url = url;
+	assert_int_equal(documents_get(docs, &want, &doc, &err), E_CONFIG);
+	want.plain_http = true;
+	assert_int_equal(documents_get(docs, &want, &doc, &err), E_CONNECT);
+}
+
 static unsigned
 ask_for(unsigned i)
 {
@@ -737,6 +755,7 @@ main(void)
 		TEST(who_is_not_there),
 		TEST(urls_that_are_not_asked),
 		TEST(loopback_may_do_without_tls),
+		TEST(others_where_the_caller_says_so),
 		TEST(the_number_is_bounded),
 		TEST(who_waits_keeps_the_place),
 		TEST(the_end_waits_and_is_bounded),
