@@ -2,15 +2,13 @@
 /*
  * Who asks. In `params` mode from STAGEDOOR_* parameters, which only the web
  * server can set: whatever a client sends arrives with HTTP_ before its name
- * and is never looked at. In `backstage` mode from the Bearer token.
+ * and is never looked at. For `backstage` mode see identity_backstage.c.
  */
 #include "base.h"
 
-#include <openssl/crypto.h>
-
 #include "arena.h"
 #include "err.h"
-#include "identity.h"
+#include "identity_private.h"
 #include "request.h"
 #include "runtime.h"
 #include "settings.h"
@@ -18,7 +16,6 @@
 #define REF_MAX 512		/* Backstage: kind 63, namespace 63, name 63 */
 #define EMAIL_MAX 320		/* RFC 3696 */
 #define GROUPS_MAX 16384
-#define PLUGIN "kubernetes"
 
 static bool
 has_control(const char *s)
@@ -61,9 +58,8 @@ identity_ref(struct arena *arena, const char *text, const char *default_kind)
 	return ref;
 }
 
-/* Take "user:ns/name" apart. */
-static void
-set_user(struct arena *arena, struct identity *who, const char *ref)
+void
+identity_set_user(struct arena *arena, struct identity *who, const char *ref)
 {
 	const char *colon = strchr(ref, ':'), *slash = strchr(ref, '/');
 
@@ -139,7 +135,7 @@ guest_identity(struct request *req, struct identity *who, struct err *err)
 	guest = identity_ref(req->arena, guest, "user");
 	if (guest == NULL)
 		return err_set(err, E_AUTH, "Missing credentials");
-	set_user(req->arena, who, guest);
+	identity_set_user(req->arena, who, guest);
 	return 0;
 }
 
@@ -171,88 +167,8 @@ params_identity(struct request *req, struct identity *who, struct err *err)
 	who->kind = IDENTITY_USER;
 	who->session = true;
 	who->email = email;
-	set_user(req->arena, who, ref);
+	identity_set_user(req->arena, who, ref);
 	return groups == NULL ? 0 : set_groups(req, who, groups, err);
-}
-
-/* The token of a Bearer header, or NULL: other schemes are none. */
-static const char *
-bearer_token(const struct request *req)
-{
-	const char *h = request_header(req, "authorization");
-
-	if (h == NULL || strncasecmp(h, "bearer ", 7) != 0)
-		return NULL;
-	h += 7;
-	while (*h == ' ')
-		h++;
-	return *h == '\0' ? NULL : h;
-}
-
-static const struct access_restriction *
-restriction_for_us(const struct external_access *ea)
-{
-	size_t i;
-
-	for (i = 0; i < ea->nrestrictions; i++)
-		if (strcmp(ea->restrictions[i].plugin, PLUGIN) == 0)
-			return &ea->restrictions[i];
-	return NULL;
-}
-
-static int
-restricted_elsewhere(struct request *req, const struct external_access *ea,
-    struct err *err)
-{
-	const char *list = "";
-	size_t i;
-
-	for (i = 0; i < ea->nrestrictions; i++)
-		list = arena_printf(req->arena, "%s%s'%s'", list,
-		    *list ? ", " : "", ea->restrictions[i].plugin);
-	return err_set(err, E_DENIED,
-	    "This token's access is restricted to plugin(s) %s", list);
-}
-
-static int
-service_identity(struct request *req, const struct external_access *ea,
-    struct identity *who, struct err *err)
-{
-	const struct access_restriction *ar;
-
-	who->kind = IDENTITY_SERVICE;
-	who->user = ea->subject;
-	if (!ea->has_restrictions)
-		return 0;
-	if ((ar = restriction_for_us(ea)) == NULL)
-		return restricted_elsewhere(req, ea, err);
-	if (ar->has_permissions) {
-		who->restricted = true;
-		who->permissions = (const char *const *)ar->permissions.items;
-		who->npermissions = ar->permissions.n;
-	}
-	return 0;
-}
-
-static int
-backstage_identity(struct request *req, struct identity *who, struct err *err)
-{
-	const struct settings *s = req->rt->settings;
-	const char *token = bearer_token(req);
-	const struct external_access *hit = NULL;
-	size_t i;
-
-	if (token == NULL && s->auth_disabled)
-		return 0;
-	if (token == NULL)
-		return err_set(err, E_AUTH, "Missing credentials");
-	/* All are compared, so that time tells nothing about which matched. */
-	for (i = 0; i < s->nexternal; i++)
-		if (secret_equal(&s->external[i].token, token, strlen(token)))
-			hit = &s->external[i];
-	if (hit != NULL)
-		return service_identity(req, hit, who, err);
-	return err_set(err, E_AUTH, "Illegal token");
 }
 
 int
@@ -260,7 +176,7 @@ identity_of(struct request *req, struct identity *out, struct err *err)
 {
 	memset(out, 0, sizeof(*out));
 	if (req->rt->settings->identity_backstage)
-		return backstage_identity(req, out, err);
+		return identity_backstage(req, out, err);
 	return params_identity(req, out, err);
 }
 
@@ -332,7 +248,7 @@ identity_named(struct request *req, const struct identity_words *words,
 	out->kind = IDENTITY_USER;
 	out->email = words->email != NULL && *words->email != '\0' ?
 	    words->email : NULL;
-	set_user(req->arena, out, ref);
+	identity_set_user(req->arena, out, ref);
 	if (words->groups != NULL &&
 	    set_groups(req, out, words->groups, NULL) != 0)
 		return err_set(err, E_INPUT, "--groups holds no entity ref");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who asks. identity.c is the only reader of it, from STAGEDOOR_* parameters
- * (which only the web server can set) or a Bearer token that we verify.
+ * Who asks. identity.c and identity_backstage.c are the only readers of it,
+ * from STAGEDOOR_* parameters (which only the web server can set) or a token
+ * of Backstage's that we verify.
  */
 #ifndef STAGEDOOR_IDENTITY_H
 #define STAGEDOOR_IDENTITY_H
@@ -15,7 +16,8 @@ enum identity_kind {
 	IDENTITY_NOBODY,	/* the default policy is disabled, no token */
 	IDENTITY_GUEST,		/* identity.guest */
 	IDENTITY_USER,
-	IDENTITY_SERVICE,	/* a static external token */
+	IDENTITY_SERVICE,	/* a static external token: no user, so it
+				   has no tokens of its own */
 };
 
 struct identity {
@@ -29,6 +31,8 @@ struct identity {
 	bool session;			/* the web server's word, so a cookie
 					   may stand behind it: see the
 					   same-origin rule */
+	bool limited;			/* its token is for reading only */
+	bool bearer;			/* a user token in Authorization */
 	/* of a service: the permissions its token is restricted to */
 	const char *const *permissions;
 	size_t npermissions;
@@ -38,9 +42,17 @@ struct identity {
 /*
  * Find out who asks, for a request of the runtime in req->rt. Strings live
  * in the request's arena. 0; E_AUTH (with the contract's message), E_DENIED
- * (restricted token), E_INPUT (a parameter twice, too long, or odd).
+ * (restricted token), E_INPUT (a parameter twice, too long, or odd), E_BUSY
+ * or E_CONFIG (tokens cannot be checked). Limited tokens of Backstage count
+ * where req->limited_ok, which the route says.
  */
 int identity_of(struct request *req, struct identity *out, struct err *err);
+/*
+ * The token of Backstage's that req->who is known by and that may go to
+ * Backstage's back ends: a user's, or one of a service that is not restricted.
+ * NULL: there is none. Borrowed from the request.
+ */
+const char *identity_backstage_token(const struct request *req);
 /* Somebody whom the command line names; NULL: not given. */
 struct identity_words {
 	const char *user, *email, *groups;	/* groups: comma separated */

@@ -41,6 +41,8 @@ struct request {
 	bool is_head;
 	char id[33];			/* request id, hex */
 	int64_t started;		/* mono ms */
+	bool limited_ok;		/* the route is for limited tokens of
+					   Backstage, too; before who */
 	struct identity who;
 	/* Clusters that it asked: audit_request.h */
 	struct audit_use *uses, **uses_end;

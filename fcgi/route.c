@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The one table of routes. Order of a request: parameters, who asks (before
- * routing, so that an unknown path tells a stranger nothing), route,
- * permission, origin, handler.
+ * routing, so that an unknown path tells a stranger nothing), route, what a
+ * token is restricted to, origin, Backstage's permissions, handler.
  */
 #include "base.h"
 
@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "err.h"
 #include "log.h"
+#include "permission.h"
 #include "request.h"
 #include "response.h"
 #include "route.h"
@@ -22,7 +23,8 @@ struct route {
 	const char *method;	/* NULL: any; GET answers HEAD too */
 	/* Segments; "*" is any one; a last "**" is anything or nothing. */
 	const char *pattern;
-	const char *permission;	/* that a restricted token must have */
+	const char *permission;	/* that a restricted token must have; NULL:
+				   none will do */
 	int (*handler)(struct request *req);
 };
 
@@ -46,6 +48,10 @@ static const struct route routes[] = {
 	{ "DELETE", "/connect/**", "kubernetes.clusters.read",
 	    api_connect_delete },
 };
+
+/* Pages to read, for which a limited token of Backstage will do, also the one
+   in its cookie. */
+static const char *const limited_patterns[] = { "/connect", "/connect.json" };
 
 /* Case does not matter, a slash at the end does not either. */
 static bool
@@ -117,7 +123,7 @@ permitted(const struct identity *who, const char *permission)
 
 	if (!who->restricted)
 		return true;
-	for (i = 0; i < who->npermissions; i++)
+	for (i = 0; permission != NULL && i < who->npermissions; i++)
 		if (strcmp(who->permissions[i], permission) == 0)
 			return true;
 	return false;
@@ -131,10 +137,29 @@ answer_denied(struct request *req, const struct route *r)
 	    "\"message\":\"Unauthorized\"}}";
 	struct err err = ERR_INIT;
 
-	if (strcmp(r->permission, "kubernetes.proxy") == 0)
+	if (str_eq(r->permission, "kubernetes.proxy"))
 		return response_json(req, 403, body, sizeof(body) - 1);
 	err_set(&err, E_DENIED, "Unauthorized");
 	return response_error(req, &err);
+}
+
+/* What Backstage's permissions said; or there was no answer of theirs, and
+   then nobody goes on either. */
+static int
+answer_refused(struct request *req, const struct route *r,
+    const struct err *err)
+{
+	struct api_error e = { .code = err->code, .message = err->text };
+
+	if (err->code == E_DENIED)
+		return answer_denied(req, r);
+	if (err->code == E_GONE)
+		return E_GONE;
+	if (err->code == E_PROTOCOL) {	/* in Backstage's words */
+		e.status = 500;
+		e.name = "ResponseError";
+	}
+	return response_api_error(req, &e);
 }
 
 /*
@@ -144,16 +169,34 @@ answer_denied(struct request *req, const struct route *r)
 static int
 answer_unknown(struct request *req, struct err *err)
 {
+	const struct settings *s = req->rt->settings;
 	struct api_error e = { .code = err->code, .message = err->text };
 
-	if (err->code == E_AUTH && strcmp(err->text, "Illegal token") == 0 &&
-	    req->rt->settings->auth_disabled) {
-		e.message = "Could not resolve credentials; caused by "
-		    "AuthenticationError: Illegal token";
-		e.extra = ",\"cause\":{\"name\":\"AuthenticationError\","
-		    "\"message\":\"Illegal token\"}";
+	if (err->code == E_AUTH && s->identity_backstage &&
+	    s->auth_disabled) {
+		e.message = arena_printf(req->arena, "Could not resolve "
+		    "credentials; caused by AuthenticationError: %s",
+		    err->text);
+		e.extra = arena_printf(req->arena, ",\"cause\":{\"name\":"
+		    "\"AuthenticationError\",\"message\":\"%s\"}", err->text);
 	}
 	return response_api_error(req, &e);
+}
+
+/* May a limited token of Backstage say who asks? Only to read. */
+static bool
+limited_ok(const struct request *req)
+{
+	const struct route *r = route_find(req, req->route_path, false);
+	size_t i;
+
+	if (r == NULL || r != route_find(req, req->below, false) ||
+	    (strcmp(req->method, "GET") != 0 && !req->is_head))
+		return false;
+	for (i = 0; i < ARRAY_LEN(limited_patterns); i++)
+		if (strcmp(r->pattern, limited_patterns[i]) == 0)
+			return true;
+	return false;
 }
 
 static int
@@ -178,6 +221,9 @@ dispatch(struct request *req, struct err *err)
 		return answer_denied(req, r);
 	if (identity_same_origin(req, &req->who, err) != 0)
 		return response_error(req, err);
+	if (r->permission != NULL && permission_ask(req->rt->permissions, req,
+	    r->permission, err) != 0)
+		return answer_refused(req, r, err);
 	return r->handler(req);
 }
 
@@ -198,6 +244,7 @@ answer(struct request *req, struct err *err)
 		return response_error(req, err);
 	if (!req->rt->settings->have_kubernetes)
 		return response_empty(req, 404);
+	req->limited_ok = limited_ok(req);
 	if (identity_of(req, &req->who, err) != 0)
 		return answer_unknown(req, err);
 	return dispatch(req, err);

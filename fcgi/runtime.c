@@ -5,10 +5,12 @@
 #include <openssl/crypto.h>
 
 #include "arena.h"
+#include "backstage_users.h"
 #include "catalog.h"
 #include "err.h"
 #include "locator.h"
 #include "obtain.h"
+#include "permission.h"
 #include "runtime.h"
 #include "settings.h"
 #include "../providers/plugin.h"
@@ -136,6 +138,10 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->located = located_new();
 	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);
+	rt->permissions = permissions_new(settings, transport, problems);
+	if (settings->identity_backstage)
+		rt->users = backstage_users_new(settings, transport,
+		    services->documents);
 	locators_run(settings, services->gke, rt->arena, &rt->clusters,
 	    problems);
 	for (i = 0; i < rt->clusters.n; i++) {
@@ -170,6 +176,8 @@ runtime_put(struct runtime *rt)
 	for (i = 0; i < rt->nstates; i++)
 		state_release(&rt->states[i]);
 	free(rt->states);
+	permissions_free(rt->permissions);
+	backstage_users_free(rt->users);
 	catalog_free(rt->catalog);
 	located_free(rt->located);
 	settings_free(rt->settings);

@@ -9,10 +9,12 @@
 
 #include "cluster.h"
 
+struct backstage_users;
 struct catalog;
 struct documents;
 struct gke_keeper;
 struct leases;
+struct permissions;
 struct provider_state;
 struct problems;
 struct settings;
@@ -39,6 +41,8 @@ struct runtime {
 	struct documents *documents;
 	struct leases *leases;
 	struct catalog *catalog;	/* owned */
+	struct backstage_users *users;	/* owned; NULL with other identities */
+	struct permissions *permissions;	/* owned; NULL: not asked */
 	struct clusters clusters;	/* owned; in the order of locators */
 	struct provider_state *states;	/* those that clusters need */
 	size_t nstates;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "arena.h"
+#include "backstage_users.h"
 #include "err.h"
 #include "identity.h"
 #include "request.h"
@@ -159,6 +160,7 @@ static_tokens(void **state UNUSED)
 		    .nrestrictions = 1 },
 	};
 
+	rt.users = backstage_users_new(&settings, NULL, NULL);
 	settings.identity_backstage = true;
 	settings.external = ea;
 	settings.nexternal = 3;
@@ -181,6 +183,7 @@ static_tokens(void **state UNUSED)
 	assert_int_equal(ASK("HTTP_AUTHORIZATION=Basic Zm9v"), 0);
 	assert_int_equal(who.kind, IDENTITY_NOBODY);
 	assert_int_equal(ASK("HTTP_AUTHORIZATION=Bearer nope"), E_AUTH);
+	backstage_users_free(rt.users);
 }
 
 static int

@@ -24,7 +24,7 @@ use Stagedoor::Util qw(tempdir top write_file);
 # What this program does not do yet. One rule for all cases, by what they
 # need, not by their names.
 
-my %NOT_YET_SETS = map { $_ => 1 } qw(deny catalog catrel combined);
+my %NOT_YET_SETS = map { $_ => 1 } qw(catalog catrel combined);
 
 sub out_of_scope {
 	my ($self, $case) = @_;
@@ -34,7 +34,6 @@ sub out_of_scope {
 	my $set = $case->{set};
 	return "no set $set" if !$self->{sets}->has_set($set);
 	return "set $set" if $NOT_YET_SETS{$set};
-	return 'user tokens' if $set eq 'auth' && _sends_jwt($case);
 	return undef;
 }
 
@@ -51,13 +50,6 @@ sub _has_documented_account {
 	my ($aws) = @_;
 	return scalar grep { defined $_->{region} && defined $_->{accessKeyId}
 	    && !defined $_->{roleName} } @{($aws // {})->{accounts} // []};
-}
-
-sub _sends_jwt {
-	my ($case) = @_;
-	return scalar grep {
-		lc $_->[0] eq 'authorization' && $_->[1] =~ /^Bearer eyJ/i
-	} Stagedoor::HTTP::header_pairs($case->{request}{headers});
 }
 
 # --- Running ----------------------------------------------------------------

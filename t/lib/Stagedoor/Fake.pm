@@ -120,6 +120,13 @@ sub behave {
 	    behaviour => $behaviour });
 }
 
+# What Backstage's back ends answer from now on: Stagedoor::Fake::Backstage
+# tells what there is.
+sub backstage_says {
+	my ($self, %options) = @_;
+	$self->_control('/tell', ['@backstage', 'set', \%options]);
+}
+
 sub _control {
 	my ($self, $path, $json) = @_;
 	my $answer = $self->{control}->post($path, json => $json);

@@ -15,15 +15,15 @@ my @ROUTES = (
 	    \&_by_name],
 	[qr{^/api/catalog/entities$}, \&_clusters],
 	[qr{^/api/catalog/entities/by-query$}, \&_clusters_by_query],
-	[qr{^/api/auth/\.well-known/jwks\.json$},
-	    sub { $_[0]->_json($_[2], 200, $_[0]{jwks}) }],
+	[qr{^/api/auth/\.well-known/jwks\.json$}, \&_jwks],
+	[qr{^/api/auth/v1/userinfo$}, \&_userinfo],
 	[qr{^/api/permission/authorize$}, \&_authorize],
 	[qr{^/msi$}, \&_msi],
 	[qr{^/computeMetadata/v1(.*)$}, \&_metadata],
 	[qr{^/$}, \&_sts],
 );
 
-# Options: port, entities, jwks, record.
+# Options: port, entities, jwks, record, and what set takes.
 sub new {
 	my ($class, %opt) = @_;
 	my $self = bless { name => '@backstage', accepted => 0, open => 0,
@@ -33,6 +33,38 @@ sub new {
 }
 
 sub gone { $_[0]{open}-- }
+
+# From now on. jwks: the key set, or a status. permission: the result ("DENY"
+# unless told otherwise), a status, or { body => TEXT }, where $ID is the id of
+# the question; "hang" for no answer.
+# userinfo: a list of refs or a status; 404 unless told otherwise.
+sub set {
+	my ($self, $options) = @_;
+	@$self{keys %$options} = values %$options;
+	return 'ok';
+}
+
+# A status in place of an answer.
+sub _failed {
+	my ($self, $conn, $status) = @_;
+	return 0 if ref $status || $status !~ /^\d+$/;
+	$self->_json($conn, $status, { error =>
+	    { name => 'Error', message => 'told to' } });
+	return 1;
+}
+
+sub _jwks {
+	my ($self, $request, $conn) = @_;
+	$self->_failed($conn, $self->{jwks})
+	    or $self->_json($conn, 200, $self->{jwks});
+}
+
+sub _userinfo {
+	my ($self, $request, $conn) = @_;
+	my $refs = $self->{userinfo} // 404;
+	$self->_failed($conn, $refs)
+	    or $self->_json($conn, 200, { claims => { ent => $refs } });
+}
 
 sub _key {
 	return lc join '/', map { $_ // 'default' } @_;
@@ -125,8 +157,13 @@ sub _clusters_by_query {
 
 sub _authorize {
 	my ($self, $request, $conn) = @_;
+	my $result = $self->{permission} // 'DENY';
+	return if $result eq 'hang' || $self->_failed($conn, $result);
 	my $asked = decode_json($request->{body});
-	my @items = map { { id => $_->{id}, result => 'DENY' } }
+	return $conn->reply(200, ['Content-Type' => 'application/json'],
+	    $result->{body} =~ s/\$ID/$asked->{items}[0]{id}/r)
+	    if ref $result;
+	my @items = map { { id => $_->{id}, result => $result } }
 	    @{$asked->{items}};
 	$self->_json($conn, 200, { items => \@items });
 }
