@@ -27,4 +27,8 @@ int api_connect_callback(struct request *req);
 int api_connect_post(struct request *req);
 int api_connect_delete(struct request *req);
 
+int api_authorize(struct request *req);		/* GET /authorize */
+/* Any request, in the authorizer's role of FastCGI. */
+int api_authorizer(struct request *req);
+
 #endif

@@ -29,6 +29,7 @@ struct route {
 };
 
 static const struct route routes[] = {
+	{ "GET", "/authorize", NULL, api_authorize },
 	{ "GET", "/clusters", "kubernetes.clusters.read", api_clusters },
 	{ "POST", "/services/*", "kubernetes.resources.read", api_services },
 	{ "POST", "/resources/workloads/query", "kubernetes.resources.read",
@@ -227,17 +228,35 @@ dispatch(struct request *req, struct err *err)
 	return r->handler(req);
 }
 
+/* Any path will do: the web server asks about its own. */
+static int
+answer_authorizer(struct request *req, struct err *err)
+{
+	if (identity_of(req, &req->who, err) != 0)
+		return answer_unknown(req, err);
+	return api_authorizer(req);
+}
+
+static int
+answer_role(struct request *req, int r, const char *role, struct err *err)
+{
+	if (strcmp(role, "AUTHORIZER") != 0) {
+		err_set(err, E_NOTBUILT, "FastCGI role %s is not built in",
+		    role);
+		return response_error(req, err);
+	}
+	return r != 0 && r != E_NOTFOUND ? response_error(req, err) :
+	    answer_authorizer(req, err);
+}
+
 static int
 answer(struct request *req, struct err *err)
 {
 	const char *role = request_param(req, "FCGI_ROLE");
 	int r = request_init(req, err);
 
-	if (role != NULL && strcmp(role, "RESPONDER") != 0) {
-		err_set(err, E_NOTBUILT, "FastCGI role %s is not built in yet",
-		    role);
-		return response_error(req, err);
-	}
+	if (role != NULL && strcmp(role, "RESPONDER") != 0)
+		return answer_role(req, r, role, err);
 	if (r == E_NOTFOUND)
 		return response_empty(req, 404);
 	if (r != 0)
