@@ -185,14 +185,32 @@ check_audit(const char *value)
 	    "absolute path";
 }
 
+#define SOCKET_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define DIGITS "0123456789"
+
+/* /path, or /path?db=N */
+static const char *
+check_socket_url(const char *path)
+{
+	size_t len = strcspn(path, "?");
+	const char *db = path + len;
+
+	if (len > SOCKET_MAX)
+		return "longer than the path of a socket may be";
+	if (*db == '\0' || (str_starts(db, "?db=") && db[4] != '\0' &&
+	    db[4 + strspn(db + 4, DIGITS)] == '\0'))
+		return NULL;
+	return "not unix:/path or unix:/path?db=number";
+}
+
 const char *
 check_store_url(const char *value)
 {
-	const char *host, *colon;
-	size_t len;
+	const char *host, *port, *db;
+	size_t len, digits;
 
 	if (str_starts(value, "unix:/"))
-		return NULL;
+		return check_socket_url(value + strlen("unix:"));
 	if (!str_starts(value, "redis://"))
 		return "neither unix:/path nor redis://host:port/db";
 	host = value + strlen("redis://");
@@ -200,10 +218,12 @@ check_store_url(const char *value)
 		return "a URL with a password; username and password are keys "
 		    "of their own";
 	len = strcspn(host, "/");
-	colon = memchr(host, ':', len);
-	if (colon == NULL || colon == host ||
-	    (host[len] == '/' && host[len + 1 + strspn(host + len + 1,
-	    "0123456789")] != '\0'))
+	db = host + len + (host[len] == '/');
+	port = memrchr(host, ':', len);
+	digits = port == NULL ? 0 : strspn(port + 1, DIGITS);
+	if (port == NULL || port == host || digits == 0 || digits > 5 ||
+	    port + 1 + digits != host + len ||
+	    db[strspn(db, DIGITS)] != '\0')
 		return "not redis://host:port/db, db being a number";
 	return NULL;
 }

@@ -17,6 +17,7 @@
 #include "strbuf.h"
 
 #define ROOTS_MAX (4 * 1024 * 1024)
+#define PASSWORD_MAX 4096
 #define GROUP_MAX 16384		/* bytes of an entry, with its members */
 
 static bool
@@ -109,17 +110,35 @@ check_folder(const struct settings *s, struct problems *problems)
 	return r;
 }
 
+static int
+check_password_file(const struct settings *s, struct problems *problems)
+{
+	struct secret password = SECRET_INIT;
+	struct err err = ERR_INIT;
+
+	if (s->store.password_file == NULL || file_read(
+	    s->store.password_file, PASSWORD_MAX, &password, &err) == 0) {
+		secret_release(&password);
+		return 0;
+	}
+	problems_add(problems, false, "%s: stagedoor.store.passwordFile: %s",
+	    s->store_password_file_at ? s->store_password_file_at :
+	    "settings", err.text);
+	return E_CONFIG;
+}
+
 int
 serve_check_store(const struct settings *s, struct problems *problems)
 {
-	int keys, folder;
+	int keys, rest;
 
-	if (!str_eq(s->store.type, "sqlite") || s->store.path == NULL ||
-	    s->store.key_file == NULL)
+	if (s->store.type == NULL || s->store.key_file == NULL ||
+	    (s->store.path == NULL && s->store.url == NULL))
 		return 0;
 	keys = check_key_file(s, problems);
-	folder = check_folder(s, problems);
-	return keys != 0 ? keys : folder;
+	rest = str_eq(s->store.type, "sqlite") ? check_folder(s, problems) :
+	    check_password_file(s, problems);
+	return keys != 0 ? keys : rest;
 }
 
 int

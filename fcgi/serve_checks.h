@@ -14,8 +14,8 @@ int serve_check_roots(const struct settings *s, struct problems *problems);
 /* stagedoor.socketGroup exists, if stagedoor.listen names a Unix socket. */
 int serve_check_group(const struct settings *s, struct problems *problems);
 /*
- * stagedoor.store of type sqlite: the key file can be used, and the folder of
- * the database is there.
+ * stagedoor.store: the key file can be used, and the folder of the database is
+ * there, or the file of Redis's password. (Redis itself is not asked.)
  */
 int serve_check_store(const struct settings *s, struct problems *problems);
 /* stagedoor.audit can be written to. */

@@ -140,6 +140,8 @@ read_ours(struct settings *s, const struct node *root)
 	s->ca_file_at = place_of(s->arena, node_get(ours, "caFile"));
 	s->socket_group_at = place_of(s->arena, node_get(ours,
 	    "socketGroup"));
+	s->store_password_file_at = place_of(s->arena, node_get(store,
+	    "passwordFile"));
 	s->store_path_at = place_of(s->arena, node_get(store, "path"));
 	s->store_key_file_at = place_of(s->arena, node_get(store,
 	    "keyFile"));

@@ -169,6 +169,7 @@ struct settings {
 	const char *ca_file;
 	const char *ca_file_at, *socket_group_at;	/* file:line, or NULL */
 	const char *store_path_at, *store_key_file_at, *audit_at;
+	const char *store_password_file_at;
 	int log_level;			/* enum log_level */
 	bool log_syslog;
 };

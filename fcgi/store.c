@@ -23,7 +23,7 @@ static const struct store_limits usual = {
 };
 
 static const struct store_ops *const backends[] = { &store_memory,
-    &store_sqlite };
+    &store_redis, &store_sqlite };
 
 static const struct store_ops *
 backend_of(const char *type)

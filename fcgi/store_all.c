@@ -14,6 +14,32 @@
 #define EACH_MAX 1048576	/* names of a kind: 32 MiB of them */
 #define GRACE_MS 3600000	/* what is over stays as long */
 
+bool
+store_gives_way(const char *kind)
+{
+	return str_starts(kind, STORE_GIVES_WAY);
+}
+
+struct store_listed *
+store_list_room(struct store_list *list)
+{
+	if (list->n == list->cap) {
+		list->cap += STORE_LIST;
+		list->rows = xrealloc(list->rows, list->cap *
+		    sizeof(*list->rows));
+	}
+	memset(&list->rows[list->n], 0, sizeof(*list->rows));
+	return &list->rows[list->n];
+}
+
+void
+store_list_free(struct store_list *list)
+{
+	if (list != NULL)
+		free(list->rows);
+	free(list);
+}
+
 struct names {			/* keys of one kind */
 	unsigned char (*keys)[STORE_KEY];
 	size_t n;
@@ -64,7 +90,7 @@ names_get(struct store *st, const char *kind, struct names *names,
 		if (r == 0)
 			names_add(names, list);
 	}
-	free(list);
+	store_list_free(list);
 	names_sort(names);
 	return r;
 }
@@ -208,6 +234,6 @@ store_reseal(struct store *st, const int *stop, struct store_resealed *out,
 		if (r == 0)
 			r = reseal_page(st, list, stop, out, err);
 	}
-	free(list);
+	store_list_free(list);
 	return r;
 }

@@ -34,7 +34,7 @@ struct store_claim {
 	int64_t now, ms;
 };
 
-#define STORE_LIST 256		/* names of a page */
+#define STORE_LIST 256		/* names of a page, more or less */
 
 struct store_listed {
 	char kind[STORE_KIND_MAX + 1];
@@ -46,8 +46,8 @@ struct store_listed {
 /* A page of what there is; zeroed at first, but for kind. */
 struct store_list {
 	const char *kind;		/* NULL: all */
-	struct store_listed rows[STORE_LIST];
-	size_t n;
+	struct store_listed *rows;	/* its own */
+	size_t n, cap;
 	bool end;			/* this is the last page */
 	uint64_t place;			/* where the back end goes on */
 	struct store_listed last;	/* or after whom */
@@ -59,6 +59,7 @@ struct store_list {
  * another kind those of such kinds are removed.
  */
 #define STORE_GIVES_WAY "source"	/* kinds that begin so */
+bool store_gives_way(const char *kind);
 
 struct store_backend;		/* the back end's own */
 
@@ -75,7 +76,7 @@ struct store_ops {
 	void (*close)(struct store_backend *be);
 	/* Can it be used? */
 	int (*look)(struct store_backend *be, struct err *err);
-	/* E_NOTFOUND. An expired row may be given, and what is longer than
+	/* 0 or E_NOTFOUND. An expired row may be given, and what is longer than
 	   any value may be is given as nothing at all: damaged. */
 	int (*get)(struct store_backend *be, const struct store_item *item,
 	    struct strbuf *sealed, int64_t *expires, struct err *err);
@@ -105,7 +106,11 @@ struct store_ops {
 	    const struct store_lease *lease);
 };
 
-extern const struct store_ops store_memory, store_sqlite;
+extern const struct store_ops store_memory, store_redis, store_sqlite;
+
+/* Room for one more, zeroed: it counts once n is increased. */
+struct store_listed *store_list_room(struct store_list *list);
+void store_list_free(struct store_list *list);	/* NULL is fine */
 
 /* store_open with other limits: for tests. */
 int store_open_limited(const struct store_settings *settings,

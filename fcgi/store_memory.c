@@ -140,7 +140,7 @@ is_over(const struct row *row, int64_t now)
 static bool
 gives_way(const struct row *row, int64_t now UNUSED)
 {
-	return str_starts(row->kind, STORE_GIVES_WAY);
+	return store_gives_way(row->kind);
 }
 
 static bool
@@ -270,9 +270,9 @@ memory_swap(struct store_backend *be, const struct store_row *new,
 static void
 list_add(struct store_list *list, const struct row *row)
 {
-	struct store_listed *to = &list->rows[list->n++];
+	struct store_listed *to = store_list_room(list);
 
-	memset(to, 0, sizeof(*to));
+	list->n++;
 	snprintf(to->kind, sizeof(to->kind), "%s", row->kind);
 	memcpy(to->key, row->key, STORE_KEY);
 	to->headlen = SD_MIN(row->len, (size_t)SEAL_HEAD);

@@ -257,12 +257,6 @@ change_db(struct store_backend *be, const struct change *change,
 	return leave_with(be, rc, err);
 }
 
-static bool
-gives_way(const struct store_item *item)
-{
-	return str_starts(item->kind, STORE_GIVES_WAY);
-}
-
 static int
 run_put(struct store_backend *be, const struct change *change)
 {
@@ -274,7 +268,7 @@ sqlite_put(struct store_backend *be, const struct store_row *row,
     int64_t now, struct err *err)
 {
 	const struct change change = { .run = run_put, .row = row, .now = now,
-		.gives_way = gives_way(row->item) };
+		.gives_way = store_gives_way(row->item->kind) };
 
 	return change_db(be, &change, err);
 }
@@ -302,7 +296,7 @@ sqlite_swap(struct store_backend *be, const struct store_row *row,
 static void
 list_add(struct store_list *list, sqlite3_stmt *st)
 {
-	struct store_listed *to = &list->rows[list->n];
+	struct store_listed *to = store_list_room(list);
 	size_t kind = (size_t)sqlite3_column_bytes(st, 1);
 	size_t key = (size_t)sqlite3_column_bytes(st, 2);
 	const void *text = sqlite3_column_text(st, 1);
@@ -310,7 +304,6 @@ list_add(struct store_list *list, sqlite3_stmt *st)
 	list->place = (uint64_t)sqlite3_column_int64(st, 0);
 	if (key != STORE_KEY || kind > STORE_KIND_MAX || text == NULL)
 		return;
-	memset(to, 0, sizeof(*to));
 	memcpy(to->kind, text, kind);
 	memcpy(to->key, sqlite3_column_blob(st, 2), STORE_KEY);
 	to->headlen = (size_t)SD_MIN(sqlite3_column_bytes(st, 3), SEAL_HEAD);
@@ -444,7 +437,7 @@ sqlite_claim(struct store_backend *be, const struct store_claim *claim,
 	bool taken = false;
 	const struct change change = { .run = run_claim, .claim = claim,
 		.taken = &taken, .now = claim->now,
-		.gives_way = gives_way(&claim->lease->item) };
+		.gives_way = store_gives_way(claim->lease->item.kind) };
 	int r = change_db(be, &change, err);
 
 	return r == 0 && taken ? busy(err, "another has the lease") : r;

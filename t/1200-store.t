@@ -119,7 +119,30 @@ like $run->{err}, qr/^settings\.conf:9: $key_file: /m,
 
 $run = check(qq(type = "redis"; url = "redis://127.0.0.1:1/0";\n)
     . 'keyFile = "none.keys";');
-is $run->{code}, 0, 'redis is accepted';
+is $run->{code}, 2, 'redis needs its key file too';
+like $run->{err}, qr/^settings\.conf:8: $key_file: cannot read/m,
+    'and check says where';
+my $redis = 'type = "redis"; keyFile = "store.keys"; url = ';
+for (qw(unix:/none/socket unix:/none/socket?db=3 redis://127.0.0.1:1/0
+    redis://[::1]:1)) {
+	$run = check(qq($redis "$_";));
+	is $run->{code}, 0, "$_ is accepted, whether it is there or not";
+	is $run->{err}, '', 'without a word';
+}
+for (qw(redis://ann:hush@127.0.0.1:1/0 redis://127.0.0.1/0 unix:socket
+    unix:/none?hush=1)) {
+	$run = check(qq($redis "$_";));
+	is $run->{code}, 2, "$_ is not";
+	like $run->{err}, qr/^settings\.conf:7: stagedoor\.store\.url: /m,
+	    'and check says where';
+	unlike $run->{err}, qr/hush/, 'and not what';
+}
+$run = check(qq($redis "unix:/none/socket";\npasswordFile = "none.password";));
+is $run->{code}, 2, 'a password file that is not there gives 2';
+like $run->{err},
+    qr/^settings\.conf:8: stagedoor\.store\.passwordFile: cannot /m,
+    'and check says where';
+
 # --- On the disk ------------------------------------------------------------
 
 chmod 0600, $keys or die "$keys: $!";

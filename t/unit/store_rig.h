@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "err.h"
 #include "secret.h"
+#include "redis_rig.h"
 #include "store_backend.h"
 
 #define RIG_ALARM 100
@@ -95,12 +96,28 @@ rig_tear_down(void **state UNUSED)
 	return rmdir(rig_dir);
 }
 
+/* For tests of all back ends: one Redis for them all, emptied for each. */
+static inline void
+rig_need_redis(void)
+{
+	static char url[128];
+
+	redis_needed();
+	if (redis.pid < 0)
+		redis_start();
+	snprintf(url, sizeof(url), "unix:%s", redis.socket);
+	rig_settings.url = url;
+	redis_does("FLUSHALL");
+}
+
 static inline struct store *
 rig_open(void)
 {
 	struct store *st = NULL;
 	struct err err = ERR_INIT;
 
+	if (str_eq(rig_type, "redis") && rig_settings.url == NULL)
+		rig_need_redis();
 	if (store_open_limited(&rig_settings, &rig_limits, &st, &err) != 0)
 		fail_msg("store_open: %s", err.text);
 	return st;

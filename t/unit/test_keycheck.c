@@ -87,6 +87,18 @@ static const struct row rows[] = {
 	{ check_store_url, true, "unix:/a" },
 	{ check_store_url, true, "redis://a:1" },
 	{ check_store_url, true, "redis://a:1/0" },
+	{ check_store_url, true, "unix:/a?db=3" },
+	{ check_store_url, true, "redis://[::1]:6379/15" },
+	{ check_store_url, false, "unix:/a?db=" },
+	{ check_store_url, false, "unix:/a?db=x" },
+	{ check_store_url, false, "unix:/a?x=1" },
+	{ check_store_url, false, "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaa" },
+	{ check_store_url, false, "redis://a:/0" },
+	{ check_store_url, false, "redis://a:b/0" },
+	{ check_store_url, false, "redis://a:123456/0" },
+	{ check_store_url, false, "redis://[::1]/0" },
 	{ check_store_url, false, "redis://a/0" },
 	{ check_store_url, false, "redis://a:1/x" },
 	{ check_store_url, false, "redis://:p@a:1/0" },

@@ -456,6 +456,8 @@ waits_for_its_key_file(void **state UNUSED)
 	struct secret value = SECRET_INIT;
 	int64_t expires;
 
+	if (str_eq(rig_type, "redis"))
+		rig_need_redis();
 	rig_write(rig_keys, "one:hush\n", 9);
 	st = store_open_later(&rig_settings, &err);
 	assert_int_equal(err.code, E_CONFIG);
@@ -478,7 +480,7 @@ waits_for_its_key_file(void **state UNUSED)
 
 #define ON(f, type) { #f " on " type, f, rig_set_up, rig_tear_down, \
 	(void *)(uintptr_t)type }
-#define SHARED(f) ON(f, "sqlite")
+#define SHARED(f) ON(f, "sqlite"), ON(f, "redis")
 #define ALL(f) ON(f, "memory"), SHARED(f)
 
 int

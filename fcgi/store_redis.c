@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values and leases in Redis or Valkey, for processes of several hosts. A
+ * value is at stagedoor:KIND:HEX, its expiry (8 bytes, big endian) before the
+ * sealed bytes; a lease is at stagedoor:lease:KIND:HEX, its owner as value.
+ * Both end by Redis's clock. Each command, sent twice, does what it does once:
+ * a lost connection leaves nobody in doubt. What was put is as durable as
+ * Redis is set to be (appendonly, appendfsync).
+ */
+#include "base.h"
+
+#include <hiredis.h>
+
+#include "err.h"
+#include "secret.h"
+#include "store_redis.h"
+
+#define PREFIX "stagedoor:"
+#define LEASE_PREFIX PREFIX "lease:"
+#define TIME 8				/* bytes of an expiry */
+#define BYTES_MAX (TIME + STORE_VALUE_MAX + SEAL_OVERHEAD)
+#define LIFE_MAX INT64_C(315360000000)	/* ten years in ms, then for ever */
+
+static const char swap_script[] =
+    "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end "
+    "if ARGV[3] == '0' then redis.call('set', KEYS[1], ARGV[2]) else "
+    "redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return 1";
+/* Ours already: the answer to the first time was lost. */
+static const char claim_script[] =
+    "local v = redis.call('get', KEYS[1]) "
+    "if v and v ~= ARGV[1] then return 0 end "
+    "redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1";
+static const char renew_script[] =
+    "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end "
+    "return redis.call('pexpire', KEYS[1], ARGV[2])";
+static const char release_script[] =
+    "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end "
+    "return redis.call('del', KEYS[1])";
+
+/* --- Commands ------------------------------------------------------------- */
+
+static void
+add(struct redis_args *args, const void *data, size_t len)
+{
+	args->argv[args->n] = data;
+	args->len[args->n++] = len;
+}
+
+static void
+add_text(struct redis_args *args, const char *text)
+{
+	add(args, text, strlen(text));
+}
+
+static void
+key_of(const char *prefix, const struct store_item *item,
+    char out[REDIS_KEY_MAX])
+{
+	size_t i, n;
+
+	n = (size_t)snprintf(out, REDIS_KEY_MAX, "%s%s:", prefix, item->kind);
+	for (i = 0; i < STORE_KEY && n + 2 < REDIS_KEY_MAX; i++, n += 2)
+		snprintf(out + n, 3, "%02x", item->key[i]);
+}
+
+static int
+unexpected(const struct store_backend *be, redisReply *reply,
+    struct err *err)
+{
+	freeReplyObject(reply);
+	err_set(err, E_STORE, "the store's Redis answers what was not asked");
+	err_detail(err, "%s", be->address.url);
+	return E_STORE;
+}
+
+/* Something that answers with a number. */
+static int
+ask_number(struct store_backend *be, const struct redis_args *args,
+    long long *out, struct err *err)
+{
+	redisReply *reply = NULL;
+	int r = redis_ask(be, args, &reply, NULL, err);
+
+	if (r != 0)
+		return r;
+	if (reply->type != REDIS_REPLY_INTEGER)
+		return unexpected(be, reply, err);
+	*out = reply->integer;
+	freeReplyObject(reply);
+	return 0;
+}
+
+static void
+add_script(struct redis_args *args, const char *script, const char *key)
+{
+	add_text(args, "EVAL");
+	add_text(args, script);
+	add_text(args, "1");
+	add_text(args, key);
+}
+
+/* --- Values --------------------------------------------------------------- */
+
+/* Shorter than any, longer than any: given as nothing, which is damage. */
+static void
+take_apart(const redisReply *reply, struct strbuf *sealed, int64_t *expires)
+{
+	uint64_t time = 0;
+	size_t i;
+
+	*expires = 0;
+	if (reply == NULL || reply->len < TIME || reply->len > BYTES_MAX)
+		return;
+	for (i = 0; i < TIME; i++)
+		time = time << 8 | (unsigned char)reply->str[i];
+	*expires = (int64_t)time;
+	strbuf_add(sealed, reply->str + TIME, reply->len - TIME);
+}
+
+/* 0 with *out NULL: there is something, and it is nothing of ours. */
+static int
+get_range(struct store_backend *be, const char *key, const char *last,
+    redisReply **out, struct err *err)
+{
+	enum redis_refusal refusal = REDIS_REFUSED_NOT;
+	struct redis_args args = { .n = 0 };
+	struct err why = ERR_INIT;
+	int r;
+
+	*out = NULL;
+	add_text(&args, "GETRANGE");
+	add_text(&args, key);
+	add_text(&args, "0");
+	add_text(&args, last);
+	r = redis_ask(be, &args, out, &refusal, &why);
+	if (r != 0 && refusal != REDIS_WRONG_TYPE && err != NULL)
+		*err = why;
+	if (r != 0)
+		return refusal == REDIS_WRONG_TYPE ? 0 : r;
+	return (*out)->type == REDIS_REPLY_STRING ? 0 :
+	    unexpected(be, *out, err);
+}
+
+static int
+redis_get(struct store_backend *be, const struct store_item *item,
+    struct strbuf *sealed, int64_t *expires, struct err *err)
+{
+	char key[REDIS_KEY_MAX], last[16];
+	redisReply *reply = NULL;
+	int r;
+
+	key_of(PREFIX, item, key);
+	snprintf(last, sizeof(last), "%d", BYTES_MAX);
+	if ((r = get_range(be, key, last, &reply, err)) != 0)
+		return r;
+	if (reply != NULL && reply->len == 0)
+		r = err_set(err, E_NOTFOUND, "nothing is stored");
+	else
+		take_apart(reply, sealed, expires);
+	freeReplyObject(reply);
+	return r;
+}
+
+static void
+put_together(const struct store_row *row, struct strbuf *out)
+{
+	uint64_t time = (uint64_t)row->expires;
+	int i;
+
+	strbuf_room(out, TIME + row->len);
+	for (i = TIME - 1; i >= 0; i--)
+		strbuf_addch(out, (char)(time >> (8 * i)));
+	strbuf_add(out, row->sealed, row->len);
+}
+
+/* ms that it has to live; 0: for ever. */
+static int64_t
+life_of(const struct store_row *row, int64_t now)
+{
+	if (row->expires == 0 || row->expires - now > LIFE_MAX)
+		return 0;
+	return SD_MAX(row->expires - now, (int64_t)1);
+}
+
+static int
+set_once(struct store_backend *be, const struct redis_args *args,
+    enum redis_refusal *refusal, struct err *err)
+{
+	redisReply *reply = NULL;
+	int r = redis_ask(be, args, &reply, refusal, err);
+
+	if (r == 0)
+		freeReplyObject(reply);
+	return r;
+}
+
+static int remove_others(struct store_backend *be, struct err *err);
+
+static int
+redis_put(struct store_backend *be, const struct store_row *row, int64_t now,
+    struct err *err)
+{
+	struct strbuf bytes = STRBUF_INIT(STRBUF_UNLIMITED);
+	struct redis_args args = { .n = 0 };
+	char key[REDIS_KEY_MAX], life[24];
+	int64_t ms = life_of(row, now);
+	enum redis_refusal refusal = REDIS_REFUSED_NOT;
+	struct err why = ERR_INIT;
+	int r;
+
+	key_of(PREFIX, row->item, key);
+	put_together(row, &bytes);
+	snprintf(life, sizeof(life), "%lld", (long long)ms);
+	add_text(&args, "SET");
+	add_text(&args, key);
+	add(&args, bytes.buf, bytes.len);
+	if (ms != 0) {
+		add_text(&args, "PX");
+		add_text(&args, life);
+	}
+	r = set_once(be, &args, &refusal, &why);
+	if (refusal == REDIS_FULL && !store_gives_way(row->item->kind) &&
+	    remove_others(be, NULL) == 0)
+		r = set_once(be, &args, &refusal, &why);
+	strbuf_release(&bytes);
+	if (r != 0 && err != NULL)
+		*err = why;
+	return r;
+}
+
+static int
+del_key(struct store_backend *be, const char *key, struct err *err)
+{
+	struct redis_args args = { .n = 0 };
+	long long n;
+
+	add_text(&args, "DEL");
+	add_text(&args, key);
+	return ask_number(be, &args, &n, err);
+}
+
+static int
+redis_del(struct store_backend *be, const struct store_item *item,
+    struct err *err)
+{
+	char key[REDIS_KEY_MAX];
+
+	key_of(PREFIX, item, key);
+	return del_key(be, key, err);
+}
+
+static int
+redis_swap(struct store_backend *be, const struct store_row *row,
+    const struct strbuf *old, int64_t now, struct err *err)
+{
+	const struct store_row was = { .item = row->item, .sealed = old->buf,
+		.len = old->len, .expires = row->expires };
+	struct strbuf before = STRBUF_INIT(STRBUF_UNLIMITED);
+	struct strbuf after = STRBUF_INIT(STRBUF_UNLIMITED);
+	struct redis_args args = { .n = 0 };
+	char key[REDIS_KEY_MAX], life[24];
+	long long swapped = 0;
+	int r;
+
+	key_of(PREFIX, row->item, key);
+	put_together(&was, &before);
+	put_together(row, &after);
+	snprintf(life, sizeof(life), "%lld", (long long)life_of(row, now));
+	add_script(&args, swap_script, key);
+	add(&args, before.buf, before.len);
+	add(&args, after.buf, after.len);
+	add_text(&args, life);
+	r = ask_number(be, &args, &swapped, err);
+	strbuf_release(&before);
+	strbuf_release(&after);
+	return r == 0 && swapped == 0 ? err_set(err, E_NOTFOUND,
+	    "another value is stored") : r;
+}
+
+/* --- All of them ---------------------------------------------------------- */
+
+/* A page of keys that match; *reply is for freeReplyObject. */
+static int
+scan(struct store_backend *be, const char *pattern, uint64_t *cursor,
+    redisReply **reply, struct err *err)
+{
+	struct redis_args args = { .n = 0 };
+	redisReply *rep = NULL;
+	char from[24];
+	int r;
+
+	snprintf(from, sizeof(from), "%llu", (unsigned long long)*cursor);
+	add_text(&args, "SCAN");
+	add_text(&args, from);
+	add_text(&args, "MATCH");
+	add_text(&args, pattern);
+	add_text(&args, "COUNT");
+	add_text(&args, "256");
+	if ((r = redis_ask(be, &args, &rep, NULL, err)) != 0)
+		return r;
+	if (rep->type != REDIS_REPLY_ARRAY || rep->elements != 2 ||
+	    rep->element[0]->type != REDIS_REPLY_STRING ||
+	    rep->element[1]->type != REDIS_REPLY_ARRAY)
+		return unexpected(be, rep, err);
+	*cursor = strtoull(rep->element[0]->str, NULL, 10);
+	*reply = rep;
+	return 0;
+}
+
+static bool
+parse_hex(const char *hex, unsigned char out[STORE_KEY])
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *d;
+	size_t i;
+
+	memset(out, 0, STORE_KEY);
+	for (i = 0; i < (size_t)2 * STORE_KEY; i++) {
+		d = hex[i] == '\0' ? NULL : strchr(digits, hex[i]);
+		if (d == NULL)
+			return false;
+		out[i / 2] = (unsigned char)(out[i / 2] << 4 | (d - digits));
+	}
+	return hex[i] == '\0';
+}
+
+/* stagedoor:KIND:HEX; others, leases too, are passed over. */
+static bool
+parse_key(const redisReply *reply, struct store_listed *out)
+{
+	const char *kind, *colon;
+	size_t len;
+
+	if (reply->type != REDIS_REPLY_STRING ||
+	    strlen(reply->str) != reply->len ||
+	    !str_starts(reply->str, PREFIX))
+		return false;
+	kind = reply->str + strlen(PREFIX);
+	len = strcspn(kind, ":");
+	colon = kind + len;
+	if (*colon == '\0' || len > STORE_KIND_MAX)
+		return false;
+	memcpy(out->kind, kind, len);
+	return parse_hex(colon + 1, out->key);
+}
+
+/* The first bytes of its value; gone meanwhile is fine. */
+static int
+get_head(struct store_backend *be, const char *key, struct store_listed *row,
+    struct err *err)
+{
+	redisReply *reply = NULL;
+	char last[16];
+	int r;
+
+	snprintf(last, sizeof(last), "%d", TIME + SEAL_HEAD - 1);
+	if ((r = get_range(be, key, last, &reply, err)) != 0)
+		return r;
+	if (reply != NULL && reply->len > TIME) {
+		row->headlen = SD_MIN(reply->len - TIME, (size_t)SEAL_HEAD);
+		memcpy(row->head, reply->str + TIME, row->headlen);
+	}
+	freeReplyObject(reply);
+	return 0;
+}
+
+static int
+redis_list(struct store_backend *be, struct store_list *list,
+    struct err *err)
+{
+	char pattern[REDIS_KEY_MAX];
+	redisReply *reply = NULL, *keys;
+	struct store_listed *row;
+	size_t i;
+	int r;
+
+	list->n = 0;
+	snprintf(pattern, sizeof(pattern), PREFIX "%s%s*", list->kind ?
+	    list->kind : "", list->kind ? ":" : "");
+	if ((r = scan(be, pattern, &list->place, &reply, err)) != 0)
+		return r;
+	keys = reply->element[1];
+	for (i = 0; i < keys->elements && r == 0; i++) {
+		row = store_list_room(list);
+		if (!parse_key(keys->element[i], row))
+			continue;
+		list->n++;
+		if (list->kind == NULL)
+			r = get_head(be, keys->element[i]->str, row, err);
+	}
+	list->end = list->place == 0;
+	freeReplyObject(reply);
+	return r;
+}
+
+/* What can be made again, where there is no room for what cannot. */
+static int
+remove_others(struct store_backend *be, struct err *err)
+{
+	redisReply *reply = NULL, *keys;
+	uint64_t cursor = 0;
+	size_t i;
+	int r;
+
+	do {
+		if ((r = scan(be, PREFIX STORE_GIVES_WAY "*", &cursor, &reply,
+		    err)) != 0)
+			return r;
+		keys = reply->element[1];
+		for (i = 0; i < keys->elements && r == 0; i++)
+			if (keys->element[i]->type == REDIS_REPLY_STRING)
+				r = del_key(be, keys->element[i]->str, err);
+		freeReplyObject(reply);
+	} while (r == 0 && cursor != 0);
+	return r;
+}
+
+/* Redis does that. */
+static int
+redis_sweep(struct store_backend *be UNUSED, int64_t before UNUSED,
+    struct err *err UNUSED)
+{
+	return 0;
+}
+
+/* --- Leases --------------------------------------------------------------- */
+
+/* *done: it is the owner's. */
+static int
+lease(struct store_backend *be, const char *script,
+    const struct store_claim *claim, bool *done, struct err *err)
+{
+	const struct store_lease *l = claim->lease;
+	struct redis_args args = { .n = 0 };
+	char key[REDIS_KEY_MAX], ms[24];
+	long long n = 0;
+	int r;
+
+	key_of(LEASE_PREFIX, &l->item, key);
+	snprintf(ms, sizeof(ms), "%lld", (long long)claim->ms);
+	add_script(&args, script, key);
+	add(&args, l->owner, sizeof(l->owner));
+	add_text(&args, ms);
+	r = ask_number(be, &args, &n, err);
+	*done = r == 0 && n != 0;
+	return r;
+}
+
+static int
+redis_claim(struct store_backend *be, const struct store_claim *claim,
+    struct err *err)
+{
+	bool mine;
+	int r = lease(be, claim_script, claim, &mine, err);
+
+	return r == 0 && !mine ? err_set(err, E_BUSY,
+	    "another has the lease") : r;
+}
+
+static int
+redis_renew(struct store_backend *be, const struct store_claim *claim,
+    struct err *err)
+{
+	bool mine;
+	int r = lease(be, renew_script, claim, &mine, err);
+
+	return r == 0 && !mine ? err_set(err, E_BUSY, "the lease was lost: its "
+	    "time was over") : r;
+}
+
+static void
+redis_release(struct store_backend *be, const struct store_lease *held)
+{
+	const struct store_claim claim = { .lease = held };
+	bool done;
+
+	lease(be, release_script, &claim, &done, NULL);
+}
+
+/* --- Open and close ------------------------------------------------------- */
+
+/* All that a store does, so that what is forbidden is said at the start. */
+static int
+redis_look(struct store_backend *be, struct err *err)
+{
+	struct store_lease l = { .item = { .kind = "look" } };
+	const struct store_claim claim = { .lease = &l, .ms = 1000 };
+	struct store_row row = { .item = &l.item, .sealed = "", .expires = 1 };
+	struct store_list *list = xcalloc(1, sizeof(*list));
+	struct strbuf sealed = STRBUF_INIT(BYTES_MAX);
+	int64_t expires;
+	bool mine;
+	int r;
+
+	list->kind = l.item.kind;
+	secret_random(l.item.key, sizeof(l.item.key));
+	secret_random(l.owner, sizeof(l.owner));
+	if ((r = redis_get(be, &l.item, &sealed, &expires, err)) ==
+	    E_NOTFOUND)
+		r = redis_put(be, &row, 0, err);
+	if (r == 0)
+		r = redis_del(be, &l.item, err);
+	if (r == 0)
+		r = lease(be, claim_script, &claim, &mine, err);
+	if (r == 0)
+		r = lease(be, renew_script, &claim, &mine, err);
+	if (r == 0)
+		r = lease(be, release_script, &claim, &mine, err);
+	if (r == 0)
+		r = redis_list(be, list, err);
+	strbuf_release(&sealed);
+	store_list_free(list);
+	return r;
+}
+
+const struct store_ops store_redis = {
+	.type = "redis",
+	.shared = true,
+	.open = redis_pool_new,
+	.look = redis_look,
+	.close = redis_pool_free,
+	.get = redis_get,
+	.put = redis_put,
+	.del = redis_del,
+	.swap = redis_swap,
+	.list = redis_list,
+	.sweep = redis_sweep,
+	.claim = redis_claim,
+	.renew = redis_renew,
+	.release = redis_release,
+};
