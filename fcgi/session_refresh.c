@@ -31,6 +31,8 @@
 
 #define LEASE_KIND "refresh"
 #define LOOK_MS 100		/* between looks at what another one does */
+#define LOOKS 8			/* before the lease is asked for again: that
+				   writes, and many may be waiting */
 #define SETTLE_MS 3000		/* for one who may still have to write */
 #define INSIST_MS 300000	/* what the issuer gave must be written down:
 				   so long, if the store fails */
@@ -289,13 +291,15 @@ wait_for_other(const struct provider_call *call,
     const struct session_ask *ask, struct source_value *out, struct err *err)
 {
 	struct token_set ts;
-	int r;
+	int i, r = 0;
 
-	if ((r = call->sleep(call, LOOK_MS, err)) != 0)
-		return r;
-	r = look(ask, &ts, out, err);
-	if (r >= 0)
-		token_set_release(&ts);
+	for (i = 0; i < LOOKS && r == 0; i++) {
+		if ((r = call->sleep(call, LOOK_MS, err)) != 0)
+			return r;
+		r = look(ask, &ts, out, err);
+		if (r >= 0)
+			token_set_release(&ts);
+	}
 	return r;
 }
 

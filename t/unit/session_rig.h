@@ -111,8 +111,14 @@ fake_rotate(struct fake_session *s, unsigned number, struct err *err)
 	return 0;
 }
 
+/* Linked in place of oauth_refresh and oauth_revoke (Makefile.am). */
+int __wrap_oauth_refresh(const struct oauth *o, const struct token_set *old,
+    struct token_set *out, struct err *err);
+int __wrap_oauth_revoke(const struct oauth *o, const struct token_set *ts,
+    struct err *err);
+
 int
-oauth_refresh(const struct oauth *o, const struct token_set *old,
+__wrap_oauth_refresh(const struct oauth *o, const struct token_set *old,
     struct token_set *out, struct err *err)
 {
 	unsigned user, number;
@@ -147,7 +153,7 @@ oauth_refresh(const struct oauth *o, const struct token_set *old,
 }
 
 int
-oauth_revoke(const struct oauth *o UNUSED, const struct token_set *ts,
+__wrap_oauth_revoke(const struct oauth *o UNUSED, const struct token_set *ts,
     struct err *err UNUSED)
 {
 	unsigned user, number;
