@@ -502,6 +502,25 @@ words_of_refusals(void **state UNUSED)
 	assert_true(strlen(err.text) < 300);
 }
 
+/* What does not look like a secret is known to be one, in all its forms. */
+static void
+plain_secrets(void **state UNUSED)
+{
+	static const char *const forms[] = { "fox/ox", "fox%2Fox",
+	    "Yzpmb3glMkZveA==" };
+	size_t i;
+
+	w.login.client_id = "c";
+	secret_set(&w.login.client_secret, forms[0], strlen(forms[0]));
+	for (i = 0; i < ARRAY_LEN(forms); i++) {
+		w.nsecrets = 0;
+		hide(forms[i]);
+		refuse_with(&refusals[0], arena_printf(w.arena, "a %s b",
+		    forms[i]));
+		exchange_fails(E_AUTH, "invalid_grant: a *** b");
+	}
+}
+
 /* --- No answer ----------------------------------------------------------- */
 
 static void
@@ -628,6 +647,7 @@ main(void)
 		SETS_TEST(no_code),
 		SETS_TEST(codes_of_refusals),
 		SETS_TEST(words_of_refusals),
+		SETS_TEST(plain_secrets),
 		SETS_TEST(no_answer),
 		SETS_TEST(renewed),
 		SETS_TEST(not_sent),
