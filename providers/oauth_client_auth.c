@@ -5,6 +5,7 @@
  */
 #include "base.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "azure_assertion.h"
@@ -169,9 +170,11 @@ sign_usual(struct oauth_call *call, const struct secret *pem, char **out,
 	EVP_PKEY *key = jwt_key(pem, NULL, err);
 	struct jwt jwt = { .key = pem };
 
+	ERR_clear_error();	/* libcurl would take it for its own */
 	if (key == NULL)
 		return E_CONFIG;
-	jwt.algorithm = EVP_PKEY_is_a(key, "EC") ? JWT_ES256 : JWT_RS256;
+	jwt.algorithm = EVP_PKEY_is_a(key, "EC") ? JWT_ES256 :
+	    EVP_PKEY_is_a(key, "RSA-PSS") ? JWT_PS256 : JWT_RS256;
 	EVP_PKEY_free(key);
 	/* No kid: the issuer knows our keys, and we not what it calls them. */
 	jwt.header = arena_printf(call->scratch, "{\"alg\":\"%s\","

@@ -2,6 +2,8 @@
 /* How we show an issuer who we are, in each of the four ways. */
 #include "base.h"
 
+#include <openssl/err.h>
+
 #include "oauth_sets.h"
 #include "jwt_parts.h"
 
@@ -180,6 +182,7 @@ no_key(void **state UNUSED)
 	exchange_fails(E_CONFIG, "/nonexistent/key");
 	w.login.key_file = file_with("no key");
 	exchange_fails(E_CONFIG, "no private key in it");
+	assert_int_equal(ERR_peek_error(), 0);
 	w.login.key_file = file_with(pem.ptr);
 	exchange_fails(E_CONFIG, "P-256");
 	assert_int_equal(w.nasked, 0);
