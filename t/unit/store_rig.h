@@ -123,6 +123,12 @@ rig_open(void)
 	return st;
 }
 
+/* A test on one back end; ALL for the three. */
+#define RIG_ON(f, type) { #f " on " type, f, rig_set_up, rig_tear_down, \
+	(void *)(uintptr_t)type }
+#define RIG_SHARED(f) RIG_ON(f, "sqlite"), RIG_ON(f, "redis")
+#define RIG_ALL(f) RIG_ON(f, "memory"), RIG_SHARED(f)
+
 /* As after another start; what is in memory would be gone. */
 static inline void
 rig_reopen(struct store **st)

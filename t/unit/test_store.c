@@ -478,34 +478,29 @@ waits_for_its_key_file(void **state UNUSED)
 	store_close(st);
 }
 
-#define ON(f, type) { #f " on " type, f, rig_set_up, rig_tear_down, \
-	(void *)(uintptr_t)type }
-#define SHARED(f) ON(f, "sqlite"), ON(f, "redis")
-#define ALL(f) ON(f, "memory"), SHARED(f)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ALL(keeps_values),
-		ALL(parts_kinds),
-		ALL(keeps_long_values_up_to_a_bound),
-		ALL(forgets_in_time),
-		ON(holds_so_many_values, "memory"),
-		ON(holds_so_many_values, "sqlite"),
-		SHARED(derives_the_same_for_all),
-		ALL(shows_each_value_once),
-		ALL(may_be_called_by_who_looks),
-		ALL(seals_for_somebody_else_to_keep),
-		ALL(says_whether_others_see_it),
-		ON(keeps_tokens_when_it_is_full, "memory"),
-		ON(keeps_tokens_when_it_is_full, "sqlite"),
-		SHARED(takes_up_a_new_key),
-		SHARED(follows_a_key_file_that_changed),
-		SHARED(counts_what_nobody_can_open),
-		SHARED(shares_leases_and_values_across_orders_of_keys),
-		SHARED(never_goes_back_while_it_seals_anew),
-		SHARED(waits_for_its_key_file),
+		RIG_ALL(keeps_values),
+		RIG_ALL(parts_kinds),
+		RIG_ALL(keeps_long_values_up_to_a_bound),
+		RIG_ALL(forgets_in_time),
+		RIG_ON(holds_so_many_values, "memory"),
+		RIG_ON(holds_so_many_values, "sqlite"),
+		RIG_SHARED(derives_the_same_for_all),
+		RIG_ALL(shows_each_value_once),
+		RIG_ALL(may_be_called_by_who_looks),
+		RIG_ALL(seals_for_somebody_else_to_keep),
+		RIG_ALL(says_whether_others_see_it),
+		RIG_ON(keeps_tokens_when_it_is_full, "memory"),
+		RIG_ON(keeps_tokens_when_it_is_full, "sqlite"),
+		RIG_SHARED(takes_up_a_new_key),
+		RIG_SHARED(follows_a_key_file_that_changed),
+		RIG_SHARED(counts_what_nobody_can_open),
+		RIG_SHARED(shares_leases_and_values_across_orders_of_keys),
+		RIG_SHARED(never_goes_back_while_it_seals_anew),
+		RIG_SHARED(waits_for_its_key_file),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -31,7 +31,7 @@ child(const char *what, unsigned n, int out)
 	if (out >= 0)
 		dup2(out, STDOUT_FILENO);
 	execl("/proc/self/exe", "test_store_processes", what, rig_dir, number,
-	    (char *)NULL);
+	    rig_type, rig_settings.url, (char *)NULL);
 	_exit(127);
 }
 
@@ -137,6 +137,7 @@ one_at_a_time_has_a_lease(void **state UNUSED)
 	pid_t pids[CHILDREN];
 	unsigned i;
 
+	store_close(rig_open());
 	for (i = 0; i < CHILDREN; i++)
 		pids[i] = child("contend", i, -1);
 	for (i = 0; i < CHILDREN; i++)
@@ -249,6 +250,7 @@ keeps_what_it_said_is_stored(void **state UNUSED)
 	struct store *st;
 
 	rig_limits.rows = 1000000;
+	store_close(rig_open());
 	for (turn = 0; turn < KILLS; turn++) {
 		last = kill_while_it_puts(first, turn * 1777 % 30000);
 		st = rig_open();
@@ -265,7 +267,52 @@ keeps_what_it_said_is_stored(void **state UNUSED)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+/* Those that put go on as soon as it is back: what fails is put again. */
+static void
+child_puts_on(unsigned n)
+{
+	struct store *st = child_open();
+
+	for (;; n++) {
+		while (rig_put(st, n, value_of(n), 0) != 0)
+			usleep(1000);
+		must(write(STDOUT_FILENO, &n, sizeof(n)) == sizeof(n),
+		    "write");
+	}
+}
+
+static void
+keeps_it_though_redis_is_killed(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	unsigned n, last = 0, before, i, turn;
+	int fds[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = child("put_on", 1, fds[1]);
+	close(fds[1]);
+	for (turn = 0; turn < 12; turn++) {
+		before = last;
+		/* It has put since the last time. */
+		assert_int_equal(read(fds[0], &last, sizeof(n)), sizeof(n));
+		usleep(turn * 1777 % 20000);
+		redis_kill(SIGKILL);
+		redis_again();
+		assert_true(last > before);
+	}
+	kill(pid, SIGKILL);
+	while (read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
+		last = n;
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	for (i = 0; i < 100 && rig_get(st, 1, (const char *[1]){ 0 }) != 0;
+	    i++)
+		usleep(20000);
+	for (i = 1; i <= last; i++)
+		rig_has(st, i, value_of(i));
+	store_close(st);
+}
 
 static int
 run_child(char **argv)
@@ -278,11 +325,14 @@ run_child(char **argv)
 		{ "contend", child_contends },
 		{ "die", child_dies },
 		{ "put", child_puts },
+		{ "put_on", child_puts_on },
 	};
 	size_t i;
 
 	alarm(RIG_ALARM);
+	rig_type = argv[4];
 	rig_name(argv[2]);
+	rig_settings.url = argv[5];
 	rig_limits.wait_ms = 30000;
 	rig_limits.rows = 1000000;
 	for (i = 0; i < ARRAY_LEN(children); i++) {
@@ -298,13 +348,14 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(begin_at_once),
-		TEST(one_at_a_time_has_a_lease),
-		TEST(the_lease_of_the_dead_ends),
-		TEST(keeps_what_it_said_is_stored),
+		RIG_ON(begin_at_once, "sqlite"),
+		RIG_SHARED(one_at_a_time_has_a_lease),
+		RIG_SHARED(the_lease_of_the_dead_ends),
+		RIG_SHARED(keeps_what_it_said_is_stored),
+		RIG_ON(keeps_it_though_redis_is_killed, "redis"),
 	};
 
-	if (argc == 4)
+	if (argc >= 5)
 		return run_child(argv);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
