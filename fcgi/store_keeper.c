@@ -59,10 +59,9 @@ report(struct store *st, const struct store_resealed *done)
 		    done->lost);
 	if (others.len > 0 && done->old == 0)
 		log_info("stagedoor.store: all values are sealed with key "
-		    "'%s', %zu of them since a moment ago: the lines %s of "
-		    "the key file are not needed any more, ten minutes after "
-		    "every server has read the new one", first.buf, done->now,
-		    others.buf);
+		    "'%s' (%zu of them just now): once every server has had "
+		    "this key file for ten minutes, its lines %s are not "
+		    "needed any more", first.buf, done->now, others.buf);
 	strbuf_release(&first);
 	strbuf_release(&others);
 }

@@ -251,6 +251,32 @@ says_whether_others_see_it(void **state)
 	store_close(st);
 }
 
+static void
+sweeps_what_is_over(void **state UNUSED)
+{
+	struct store *st;
+	unsigned i;
+
+	rig_limits.sweep = UINT_MAX;
+	rig_limits.rows = 3000;
+	rig_now = NOW;
+	st = rig_open();
+	for (i = 0; i < 2500; i++)	/* more than one step takes */
+		assert_int_equal(rig_put(st, i, "x", NOW + 1000), 0);
+	assert_int_equal(rig_put(st, 5000, "for ever", 0), 0);
+	rig_now = NOW + 3600000;
+	assert_int_equal(store_sweep(st, NULL), 0);
+	rig_now = NOW;			/* the clock was wrong */
+	rig_has(st, 2000, "x");
+	rig_now = NOW + 3602000;
+	assert_int_equal(store_sweep(st, NULL), 0);
+	rig_now = NOW;
+	for (i = 0; i < 2500; i += 100)
+		rig_has_not(st, i, E_NOTFOUND);
+	rig_has(st, 5000, "for ever");
+	store_close(st);
+}
+
 /* --- A full store --------------------------------------------------------- */
 
 static void
@@ -493,6 +519,8 @@ main(void)
 		RIG_ALL(may_be_called_by_who_looks),
 		RIG_ALL(seals_for_somebody_else_to_keep),
 		RIG_ALL(says_whether_others_see_it),
+		RIG_ON(sweeps_what_is_over, "memory"),
+		RIG_ON(sweeps_what_is_over, "sqlite"),
 		RIG_ON(keeps_tokens_when_it_is_full, "memory"),
 		RIG_ON(keeps_tokens_when_it_is_full, "sqlite"),
 		RIG_SHARED(takes_up_a_new_key),
