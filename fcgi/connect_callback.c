@@ -100,10 +100,9 @@ take_cookie(struct callback *cb)
 
 /* Is it this browser's, this user's, and new? Then it is used up. */
 static bool
-open_signin(struct callback *cb)
+open_signin(struct callback *cb, const char *value)
 {
 	struct request *req = cb->req;
-	const char *value = take_cookie(cb);
 	const struct signin *s = &cb->begun;
 	int r;
 
@@ -216,10 +215,15 @@ trade(struct callback *cb)
 static bool
 complete(struct callback *cb)
 {
+	bool read = read_query(cb);
+	const char *value = cb->state != NULL ? take_cookie(cb) : NULL;
+
+	if (!read)
+		return false;
 	if (connect_allowed(cb->req, &cb->err) != 0)
 		return fail(cb, cb->req->who.kind != IDENTITY_USER ?
 		    NOTICE_STRANGE : NOTICE_NOT_KEPT, NULL);
-	if (!read_query(cb) || !open_signin(cb))
+	if (!open_signin(cb, value))
 		return false;
 	if (cb->error != NULL)
 		return told_error(cb);

@@ -110,16 +110,20 @@ notice_parse(const struct runtime *rt, struct arena *arena,
 		out->login = login_at(rt->settings, arena, word);
 }
 
-/* The text with the name for each %s. */
+/* The text with the name for its %s; at its start, "the issuer" is "The". */
 static const char *
 fill(struct arena *arena, const char *text, const char *where)
 {
 	const char *at = strstr(text, "%s");
+	char *out;
 
 	if (at == NULL)
 		return text;
-	return arena_printf(arena, "%.*s%s%s", (int)(at - text), text, where,
+	out = arena_printf(arena, "%.*s%s%s", (int)(at - text), text, where,
 	    at + 2);
+	if (at == text && str_starts(out, "the "))
+		*out = 'T';
+	return out;
 }
 
 const char *

@@ -72,6 +72,10 @@ sentences(void **state UNUSED)
 	}
 	assert_string_equal(notice_title(rig.arena, NOTICE_DENIED, "Okta"),
 	    "You were not let in at Okta");
+	assert_string_equal(notice_title(rig.arena, NOTICE_AWAY,
+	    "the issuer"), "The issuer does not answer");
+	assert_string_equal(notice_title(rig.arena, NOTICE_AWAY,
+	    "id.example.org"), "id.example.org does not answer");
 }
 
 static const char *
