@@ -18,14 +18,6 @@ struct cgi {
 
 #define CGI_BUFFER 65536
 
-bool
-cgi_started(void)
-{
-	const char *gi = getenv("GATEWAY_INTERFACE");
-
-	return gi != NULL && str_starts(gi, "CGI/1.");
-}
-
 static ssize_t
 cgi_read(void *ctx, char *buf, size_t len)
 {
