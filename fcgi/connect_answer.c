@@ -164,8 +164,10 @@ connect_answer_refusal(struct request *req, const struct err *err)
 
 	if (connect_wants_json(req))
 		return response_api_error(req, &e);
-	connect_page_refusal(err->text, connect_base(req->rt, req->arena),
-	    &sb);
+	/* The contract's words for it are not for people. */
+	connect_page_refusal(err->code == E_AUTH ? "The portal does not know "
+	    "who you are. Please sign in to the portal, then come back." :
+	    err->text, connect_base(req->rt, req->arena), &sb);
 	r = connect_answer_page(req, status, &sb);
 	strbuf_release(&sb);
 	return r;

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "audit_request.h"
 #include "clock.h"
+#include "connect_answer.h"
 #include "err.h"
 #include "log.h"
 #include "permission.h"
@@ -163,6 +164,19 @@ answer_refused(struct request *req, const struct route *r,
 	return response_api_error(req, &e);
 }
 
+/* Somebody who looks at /connect reads a page, all others the contract. */
+static int
+answer_error(struct request *req, const struct err *err)
+{
+	const char *accept = request_header(req, "accept");
+
+	if (accept != NULL && strcasestr(accept, "text/html") != NULL &&
+	    (route_matches("/connect", req->route_path) ||
+	    route_matches("/connect/**", req->route_path)))
+		return connect_answer_refusal(req, err);
+	return response_error(req, err);
+}
+
 /*
  * With the default policy disabled a bad token is still refused, in the
  * contract's words.
@@ -180,8 +194,9 @@ answer_unknown(struct request *req, struct err *err)
 		    err->text);
 		e.extra = arena_printf(req->arena, ",\"cause\":{\"name\":"
 		    "\"AuthenticationError\",\"message\":\"%s\"}", err->text);
+		return response_api_error(req, &e);
 	}
-	return response_api_error(req, &e);
+	return answer_error(req, err);
 }
 
 /* May a limited token of Backstage say who asks? Only to read. */
@@ -221,7 +236,7 @@ dispatch(struct request *req, struct err *err)
 	if (!permitted(&req->who, r->permission))
 		return answer_denied(req, r);
 	if (identity_same_origin(req, &req->who, err) != 0)
-		return response_error(req, err);
+		return answer_error(req, err);
 	if (r->permission != NULL && permission_ask(req->rt->permissions, req,
 	    r->permission, err) != 0)
 		return answer_refused(req, r, err);

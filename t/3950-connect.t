@@ -288,7 +288,7 @@ $out = $ann->post('/connect/google/disconnect',
     form => { return => '/catalog' });
 is $out->{headers}{location}, "$home/catalog", 'or where one was';
 
-# --- Without ----------------------------------------------------------------
+# --- Who must not, and what nobody learns -----------------------------------
 
 is get($web, '/connect/callback?code=SECRETCODE&state=SECRETSTATE&iss=x',
     headers => { 'X-Test-User' => 'user:' })->{status}, 400,
@@ -301,6 +301,68 @@ log_has_no('no log has a code or a state', 'SECRETCODE', 'SECRETSTATE',
     @{$issuer->requests('token')});
 unlike slurp($audit), qr/SECRET|eyJ|refresh-alice/, 'nor has the audit log';
 
+# A browser that must not, or that nobody knows, gets a page; a program the
+# contract's error.
+my %html = (Accept => 'text/html,application/xhtml+xml');
+$answer = $ann->post('/connect/oidc/corp', foreign => 1, form => {},
+    headers => { %html });
+is $answer->{status}, 403, 'a form of another site is refused';
+like $answer->{body}, qr/<h1>.*role="alert">request comes from another origin/s,
+    'with a page';
+like $ann->post('/connect/oidc/corp', foreign => 1, form => {})
+    ->{headers}{'content-type'}, qr/json/, 'or as JSON';
+delete $settings->{stagedoor}{identity};
+$pool->reload($settings);
+wait_for(sub { $guest->get('/connect')->{status} == 401 }, 5,
+    'guests to be sent away');
+for my $path ('/connect', '/connect/callback?state=x&code=y') {
+	$answer = $guest->get($path, headers => { %html });
+	is $answer->{status}, 401, "nobody at $path";
+	like $answer->{body}, qr/Please sign in to the portal/, 'reads so';
+}
+like $guest->get('/connect')->{headers}{'content-type'}, qr/json/,
+    'unless it is a program';
+like $guest->get('/clusters', headers => { %html })
+    ->{headers}{'content-type'}, qr/json/, 'or another route';
+
+# --- A store that fails -----------------------------------------------------
+
+my $dir = tempdir() . '/store';
+mkdir $dir;
+my $keys = write_file("$dir/keys", stagedoor('key')->{out});
+chmod 0600, $keys;
+my $stored = pool(name => 'stored', settings => { %$settings,
+    stagedoor => { %{$settings->{stagedoor}}, store => { type => 'sqlite',
+	path => "$dir/store.db", keyFile => $keys } } });
+$ann = visitor('ann', web => nginx(pool => $stored,
+    server => Stagedoor::Visitor::SERVER));
+my $hers = $ann->come_back('oidc/corp');
+rename $dir, "$dir.gone";
+write_file("$dir", 'no folder');
+$page = $ann->get('/connect');
+is $page->{status}, 200, 'without its store the page is there';
+like $page->{body}, qr/role="alert">Your sign-ins cannot be read now/,
+    'and says so';
+like $page->{body}, qr/Shared &lt;script.*as the server/s,
+    'with the clusters that need none';
+my $blind = body_of($ann->get('/connect.json'));
+is $blind->{error}, 'sign-ins cannot be read now', 'JSON says so too';
+ok !exists $blind->{clusters}[2]{connected}, 'and not what it does not know';
+is $ann->get('/clusters/plain/proxy/api/v1/namespaces/default/pods')
+    ->{status}, 200, 'those clusters work';
+my $before = $issuer->count('token');
+$answer = $ann->get($hers, foreign => 1);
+like $answer->{headers}{location}, qr/failed=not-kept/,
+    'a sign-in that cannot be kept';
+is $issuer->count('token'), $before, 'is not completed';
+like $ann->get('/connect?failed=not-kept')->{body},
+    qr/could not be kept/, 'and the page says why';
+is $ann->request(DELETE => '/connect/oidc/corp')->{status}, 500,
+    'nor is a sign-out claimed';
+
+# --- Without a login --------------------------------------------------------
+
+$ann = visitor('ann');
 delete @{$settings->{stagedoor}}{qw(publicUrl login)};
 $pool->reload($settings);
 wait_for(sub { $ann->post('/connect/oidc/corp')->{status} == 404 }, 5,
