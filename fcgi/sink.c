@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "log.h"
 #include "sink.h"
 #include "strbuf.h"
 
@@ -144,6 +145,34 @@ end_torn_line(struct sink *s, const struct stat *st)
 		s->torn = true;
 }
 
+/* The folder's name, to free. */
+static char *
+folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return xstrndup(path, slash == NULL || slash == path ? 1 :
+	    (size_t)(slash - path));
+}
+
+/*
+ * One that root made by a subcommand belongs to whom its folder belongs to,
+ * lest the server itself could not write to it.
+ */
+static void
+give_to_server(const struct sink *s, const struct stat *st)
+{
+	char *folder = folder_of(s->path);
+	struct stat dir;
+
+	if (geteuid() == 0 && st->st_uid == 0 && st->st_size == 0 &&
+	    stat(folder, &dir) == 0 && dir.st_uid != 0 &&
+	    fchown(s->fd, dir.st_uid, dir.st_gid) != 0)
+		log_warn("'%s' cannot be given to the owner of its folder: %s",
+		    s->path, strerror(errno));
+	free(folder);
+}
+
 static int
 file_open(struct sink *s, struct err *err)
 {
@@ -160,6 +189,7 @@ file_open(struct sink *s, struct err *err)
 		    s->path);
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
+	give_to_server(s, &st);
 	end_torn_line(s, &st);
 	return 0;
 }
@@ -332,9 +362,7 @@ sink_open(const char *to, struct sink **out, struct err *err)
 static int
 check_file(const char *path, struct err *err)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder = xstrndup(path, slash == NULL || slash == path ? 1 :
-	    (size_t)(slash - path));
+	char *folder = folder_of(path);
 	struct stat st;
 	int r = 0;
 

@@ -179,6 +179,25 @@ keeps_a_file_to_its_owner(void **state UNUSED)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+/* As root by a subcommand, for a server that is somebody else. */
+static void
+is_the_servers_who_has_the_folder(void **state UNUSED)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	audit_end();
+	unlink(path);
+	assert_int_equal(chown(dir, 65534, 65534), 0);
+	assert_int_equal(audit_init(target, NULL), 0);
+	assert_int_equal(chown(dir, 0, 0), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_gid, 65534);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
 static void
 writes_nothing_when_off(void **state UNUSED)
 {
@@ -375,7 +394,9 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 		T(writes_what_is_set), T(escapes_what_could_be_a_line),
 		T(is_never_longer_than_a_write), T(cuts_nothing_that_fits),
-		T(keeps_a_file_to_its_owner), T(writes_nothing_when_off),
+		T(keeps_a_file_to_its_owner),
+		T(is_the_servers_who_has_the_folder),
+		T(writes_nothing_when_off),
 		T(goes_on_where_it_was_when_it_cannot),
 		T(follows_a_file_that_is_moved),
 		T(tells_what_a_full_disk_lost),
