@@ -28,7 +28,7 @@ static const char usage[] =
     "user in a kubeconfig. USER is an entity ref or a name, as in\n"
     "STAGEDOOR_USER; '' is the guest. There is none for clusters with\n"
     "`impersonate` or `readOnly` (kubectl would not hold to it), and where\n"
-    "users bring their own tokens.\n"
+    "users bring their own tokens, other than to `signIn` with Stagedoor.\n"
     "Exit code 1: there is none; 2: the settings or the options are wrong.\n"
     "Without -c: $STAGEDOOR_CONFIG, else\n"
     SYSCONFDIR "/stagedoor/stagedoor.conf.\n";

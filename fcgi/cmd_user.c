@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "arena.h"
+#include "audit.h"
 #include "cmd.h"
 #include "cmd_user.h"
 #include "documents.h"
@@ -141,13 +142,20 @@ static struct store *
 open_store(struct cmd_user *cu, const struct settings *s)
 {
 	const struct store_settings none = { .type = NULL };
-	struct err err = ERR_INIT;
-	struct store *st = store_open_later(store_is_ours(&s->store) ?
-	    &s->store : &none, &err);
+	struct err *err = &cu->store_err;
+	struct store *st;
 
-	if (err.code != 0)
+	if (!store_is_ours(&s->store)) {
+		st = store_open_later(&none, err);
+		err_set(err, E_STORE, "it is not there yet, and only the "
+		    "server's own user makes it");
+		return st;
+	}
+	st = store_open_later(&s->store, err);
+	if (err->code != 0)
 		problems_add(&cu->warnings, true, "stagedoor.store: %s%s%s",
-		    err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+		    err->text, err->detail[0] != '\0' ? ": " : "",
+		    err->detail);
 	return st;
 }
 
@@ -166,8 +174,8 @@ open_services(struct cmd_user *cu, const struct settings *s)
 	}
 	opt.roots_pem = cu->roots.ptr;
 	cu->services.transport = transport_new(&opt);
-	cu->services.documents = documents_new(cu->services.transport);
 	cu->services.store = open_store(cu, s);
+	cu->services.documents = documents_new(cu->services.transport);
 	cu->services.leases = leases_new(cu->services.store);
 	cu->services.sources = sources_new(store_is_shared(
 	    cu->services.store) ? cu->services.store : NULL);
@@ -188,8 +196,10 @@ load(struct cmd_user *cu)
 	}
 	/* What is said there is told as the outcome. */
 	log_init(LOG_LEVEL_ERROR, false);
-	cu->services.gke = gke_keeper_new(&cu->services, true);
-	gke_keeper_use(cu->services.gke, s, GKE_FIRST_MS);
+	if (!cu->quiet) {
+		cu->services.gke = gke_keeper_new(&cu->services, true);
+		gke_keeper_use(cu->services.gke, s, GKE_FIRST_MS);
+	}
 	cu->rt = runtime_new(s, &cu->services, &cu->warnings);
 	return 0;
 }
@@ -217,19 +227,64 @@ find_cluster(struct cmd_user *cu)
 }
 
 int
+cmd_user_load(struct cmd_user *cu)
+{
+	return load(cu) == 0 ? 0 : fail(cu, 2, NULL);
+}
+
+int
 cmd_user_open(struct cmd_user *cu)
 {
 	struct err err = ERR_INIT;
 	int r;
 
-	if (load(cu) != 0)
-		return fail(cu, 2, NULL);
+	if ((r = cmd_user_load(cu)) != 0)
+		return r;
 	cu->req = (struct request){ .rt = cu->rt, .arena = arena_new(),
 	    .fd = -1 };
 	r = identity_named(&cu->req, &cu->words, &cu->req.who, &err);
 	if (r != 0)
 		return fail(cu, r == E_AUTH ? 1 : 2, err.text);
 	return cu->cluster_name != NULL ? find_cluster(cu) : 0;
+}
+
+int
+cmd_user_fail(int code, const struct err *err)
+{
+	fprintf(stderr, "stagedoor: %s%s%s\n", err->text,
+	    err->detail[0] != '\0' ? ": " : "", err->detail);
+	return code;
+}
+
+int
+cmd_user_store(struct cmd_user *cu)
+{
+	struct err err = ERR_INIT;
+
+	if (cu->rt->settings->store.type == NULL) {
+		err_set(&err, E_CONFIG, "the settings have no stagedoor.store: "
+		    "tokens are in the server's memory, and nowhere to be "
+		    "seen from outside");
+		return cmd_user_fail(2, &err);
+	}
+	if (cu->store_err.code == 0)
+		return 0;
+	err_set(&err, E_STORE, "stagedoor.store cannot be opened: %s",
+	    cu->store_err.text);
+	return cmd_user_fail(cu->store_err.code == E_STORE ? 1 : 2, &err);
+}
+
+int
+cmd_user_audit(const struct cmd_user *cu)
+{
+	const struct settings *s = cu->rt->settings;
+	struct err err = ERR_INIT;
+
+	if (audit_init(s->audit, &err) == 0)
+		return 0;
+	fprintf(stderr, "stagedoor: %s: stagedoor.audit: %s\n",
+	    s->audit_at != NULL ? s->audit_at : "settings", err.text);
+	return 2;
 }
 
 void
@@ -239,8 +294,8 @@ cmd_user_close(struct cmd_user *cu)
 	gke_keeper_free(cu->services.gke);
 	sources_free(cu->services.sources);
 	leases_free(cu->services.leases);
-	store_close(cu->services.store);
 	documents_free(cu->services.documents);
+	store_close(cu->services.store);
 	if (cu->services.transport != NULL)
 		transport_free(cu->services.transport);
 	if (cu->req.arena != NULL)

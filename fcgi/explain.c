@@ -5,11 +5,14 @@
 #include "arena.h"
 #include "clock.h"
 #include "explain.h"
+#include "login.h"
 #include "obtain.h"
 #include "request.h"
 #include "runtime.h"
 #include "selfreview.h"
+#include "settings.h"
 #include "shown.h"
+#include "tokens_told.h"
 
 #define SLOW_MS 1000		/* from there on it is said how long */
 
@@ -111,6 +114,49 @@ say_may(const struct telling *t)
 		    "its guests does not let guests in" :
 		    "its allow names neither them nor their groups");
 	return may;
+}
+
+/* ---- the sign-in that is kept ---- */
+
+static void
+say_set(const struct telling *t, const struct token_set *ts)
+{
+	struct arena *arena = t->req.arena;
+	struct tokens_told told = { .arena = arena };
+	const struct token_told *one;
+
+	tokens_told_add(&told, t->req.rt->settings, ts);
+	one = &told.items[0];
+	say(t, "signed in as %s at %s%s%s, %s", one->account != NULL ?
+	    one->account : one->subject, tokens_told_time(arena,
+	    one->signed_in), one->expires != 0 ? ", until " : "",
+	    one->expires != 0 ? tokens_told_time(arena, one->expires) : "",
+	    token_told_state(arena, one));
+	tokens_told_release(&told);
+}
+
+/* Where there is none, the lack of a credential says so. */
+static void
+say_sign_in(const struct telling *t)
+{
+	const struct settings *s = t->req.rt->settings;
+	const struct login_settings *login = login_of(s, t->cluster);
+	struct token_key key;
+	struct token_set ts;
+
+	if (!t->cluster->sign_in_stagedoor || login == NULL ||
+	    t->req.who.kind != IDENTITY_USER)
+		return;
+	if (s->store.type == NULL) {
+		say(t, "sign-ins are in the server's memory (there is no "
+		    "stagedoor.store): they cannot be seen from here");
+		return;
+	}
+	key = login_key(login, t->req.who.user);
+	if (tokens_get(t->req.rt->store, &key, &ts, NULL) != 0)
+		return;
+	say_set(t, &ts);
+	token_set_release(&ts);
 }
 
 /* ---- the credential ---- */
@@ -271,7 +317,10 @@ tell(struct telling *t)
 	int r;
 
 	say_cluster(t);
-	if (!say_may(t) || !get_credential(t))
+	if (!say_may(t))
+		return false;
+	say_sign_in(t);
+	if (!get_credential(t))
 		return false;
 	r = ask_cluster(t);
 	return r == 0 || (r == E_AUTH && ask_again(t));

@@ -17,13 +17,14 @@ static const struct {
 	{ "check", cmd_check, "read the settings and print each error" },
 	{ "explain", cmd_explain, "tell which credential a user has, and why" },
 	{ "credential", cmd_credential, "print it for kubectl" },
+	{ "connect", cmd_connect, "sign a user in from this terminal" },
+	{ "tokens", cmd_tokens, "list users' sign-ins, or end them" },
 	{ "import", cmd_import, "print an app-config.yaml as libconfig" },
 	{ "key", cmd_key, "print a new line for the store's key file" },
 };
 
 /* Known by name, so that whoever reads of one is not told of a typo. */
-static const char *const not_built[] = { "nginx", "connect", "login",
-    "tokens" };
+static const char *const not_built[] = { "nginx", "login" };
 
 static void
 print_help(FILE *to)
