@@ -86,6 +86,18 @@ code_of_name(const char *name)
 	return E_DENIED;
 }
 
+/* Dex says so of a refresh token that was used before, has expired or is gone:
+   by its name it would be our request that is wrong. */
+static bool
+blames_refresh_token(const struct oauth_answer *a)
+{
+	const char *words = jsonx_str(a->json, "error_description");
+
+	return str_eq(a->error, "invalid_request") && words != NULL &&
+	    (strcasestr(words, "refresh token ") != NULL ||
+	    strcasestr(words, "refresh_token ") != NULL);
+}
+
 /*
  * Of 502 and 504 a gateway is the author, of 408 nobody knows: what is behind
  * may have done it.
@@ -105,7 +117,8 @@ code_of(const struct oauth_answer *a)
 	if (a->status >= 500)
 		return E_BUSY;
 	if (a->status >= 400 || (a->status / 100 == 2 && a->error != NULL))
-		return code_of_name(a->error);
+		return blames_refresh_token(a) ? E_SIGNIN :
+		    code_of_name(a->error);
 	return E_PROTOCOL;
 }
 

@@ -482,6 +482,22 @@ codes_of_refusals(void **state UNUSED)
 	}
 }
 
+/* As Dex has it. */
+static void
+refresh_tokens_that_are_blamed(void **state UNUSED)
+{
+	static const struct refusal invalid = { 400, "invalid_request", 0 };
+
+	old_set();
+	refuse_with(&invalid, "Refresh token is invalid or has already been "
+	    "claimed by another client.");
+	refresh_fails(E_SIGNIN, "invalid_request: Refresh token is invalid");
+	refuse_with(&invalid, "Refresh token expired.");
+	refresh_fails(E_SIGNIN, "invalid_request: Refresh token expired");
+	refuse_with(&invalid, "client_secret is missing.");
+	refresh_fails(E_DENIED, "client_secret is missing");
+}
+
 static void
 words_of_refusals(void **state UNUSED)
 {
@@ -646,6 +662,7 @@ main(void)
 		SETS_TEST(issuer_of_callback),
 		SETS_TEST(no_code),
 		SETS_TEST(codes_of_refusals),
+		SETS_TEST(refresh_tokens_that_are_blamed),
 		SETS_TEST(words_of_refusals),
 		SETS_TEST(plain_secrets),
 		SETS_TEST(no_answer),
