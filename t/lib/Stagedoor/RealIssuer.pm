@@ -24,9 +24,9 @@ use Stagedoor::Util qw(free_port program skip_or_fail top wait_for);
 
 my $count = 0;
 
-# start(tls => 1, certificate => { crt, key, ca } for one that is there, and
-# what the class has). A class has: _name, _paths, _launch (starts the program
-# on the port {upstream}).
+# start(tls => 1, certificate => { crt, key, ca } for one that is there, gate =>
+# another class of gate, and what the class has). A class has: _name, _paths,
+# _launch (starts the program on the port {upstream}).
 sub start {
 	my ($class, %opt) = @_;
 	my $dir = Stagedoor::Process::dir() . '/' . $class->_name . '-'
@@ -37,7 +37,8 @@ sub start {
 	my $base = $front ? "https://127.0.0.1:$front"
 	    : "http://127.0.0.1:$port";
 	my $self = $class->Stagedoor::Fake::start(clusters => [{
-	    name => 'issuer', class => 'Stagedoor::Fake::IssuerGate',
+	    name => 'issuer', class => $opt{gate}
+		// 'Stagedoor::Fake::IssuerGate',
 	    port => $port, base => $base, upstream => $upstream,
 	    paths => $class->_paths, options => {} }]);
 	@$self{qw(dir base upstream options opt)}
