@@ -65,7 +65,7 @@ sub rotate {
 
 	write_keys($new, $old);
 	$pool->reload;
-	my $done = qr/values are sealed with key '$new_id' .*, its lines $old_id /;
+	my $done = qr/sealed with key '$new_id' .*, its lines $old_id /;
 	wait_for(sub { $pool->log_text =~ $done }, 10, 'sealed anew');
 	like $pool->log_text, $done, 'the log says that the old line may go';
 	ok $sealed->($new_id), 'sealed with the new key';
