@@ -103,26 +103,10 @@ look_settled(const struct session_ask *ask, struct token_set *ts,
 	return r;
 }
 
-/* Does the store still hold what was renewed? The user may have signed out,
-   or in anew, while the issuer was thinking. */
-static bool
-still_wanted(const struct session_ask *ask)
-{
-	struct token_set now;
-	struct err err = ERR_INIT;
-	int r = tokens_get(ask->rt->store, &ask->key, &now, &err);
-	bool wanted;
-
-	if (r != 0)
-		return r != E_NOTFOUND;
-	wanted = strcmp(now.generation, ask->generation) == 0;
-	token_set_release(&now);
-	return wanted;
-}
-
 /*
  * The old refresh token is spent, so this must not be lost: a store that
- * fails is tried for minutes. 0; E_SIGNIN: nobody wants it any more; E_STORE.
+ * fails is tried for minutes. 0; E_NOTFOUND: the user signed out meanwhile;
+ * E_BUSY: signed in anew, or somebody else renewed it; E_STORE.
  */
 static int
 insist(const struct session_ask *ask, const struct token_set *ts,
@@ -133,10 +117,8 @@ insist(const struct session_ask *ask, const struct token_set *ts,
 	int r;
 
 	for (;;) {
-		if (!still_wanted(ask))
-			return err_set(err, E_SIGNIN, "you have signed out");
-		r = tokens_put(ask->rt->store, ts, err);
-		if (r == 0 || clock_mono_ms() >= until)
+		r = tokens_swap(ask->rt->store, ts, ask->generation, err);
+		if (r != E_STORE || clock_mono_ms() >= until)
 			break;
 		if (!said)
 			log_error("renewed tokens of %s cannot be stored, and "
@@ -148,7 +130,7 @@ insist(const struct session_ask *ask, const struct token_set *ts,
 	}
 	if (said)
 		log_info("renewed tokens of %s are %s", ts->user,
-		    r == 0 ? "stored now" : "lost");
+		    r == E_STORE ? "lost" : "stored now");
 	return r;
 }
 
@@ -164,6 +146,19 @@ drop(const struct login_client *client, const struct token_set *ts)
 		    ts->user, err.text);
 }
 
+/* What is there in place of what we renewed. */
+static int
+take_other(const struct session_ask *ask, struct source_value *out,
+    struct err *err)
+{
+	struct token_set ts;
+	int r = look(ask, &ts, out, err);
+
+	if (r >= 0)
+		token_set_release(&ts);
+	return r == 1 ? 0 : r == 0 ? E_BUSY : r;
+}
+
 static int
 keep_new(const struct session_ask *ask, const struct login_client *client,
     struct token_set *new, struct source_value *out, struct err *err)
@@ -176,22 +171,24 @@ keep_new(const struct session_ask *ask, const struct login_client *client,
 	r = insist(ask, new, err);
 	if (r == 0)
 		session_print(ask->login, new, out);
-	else if (r == E_SIGNIN)
-		drop(client, new);
-	return r;
+	if (r == E_BUSY)
+		return take_other(ask, out, err);
+	if (r != E_NOTFOUND)
+		return r;
+	drop(client, new);
+	return err_set(err, E_SIGNIN, "you have signed out");
 }
 
 /* A refusal for good: only who it was and why stays. */
 static void
 end_session(const struct session_ask *ask, struct token_set *old,
-    struct err *err)
+    const struct err *err)
 {
 	struct err why = ERR_INIT;
 
-	if (!still_wanted(ask))
-		return;
 	token_set_end(old, err->text);
-	if (tokens_put(ask->rt->store, old, &why) != 0)
+	if (tokens_swap(ask->rt->store, old, ask->generation, &why) ==
+	    E_STORE)
 		log_error("the end of %s's sign-in cannot be stored: %s",
 		    old->user, why.text);
 }
@@ -201,8 +198,7 @@ static void
 unmark(const struct session_ask *ask, struct token_set *old)
 {
 	old->tries--;
-	if (still_wanted(ask))
-		tokens_put(ask->rt->store, old, NULL);
+	tokens_swap(ask->rt->store, old, ask->generation, NULL);
 }
 
 static void
@@ -272,7 +268,14 @@ refresh(const struct session_ask *ask, struct lease *lease,
 		return r == 1 ? 0 : r;
 	}
 	old.tries++;
-	if ((r = tokens_put(ask->rt->store, &old, err)) != 0)
+	r = tokens_swap(ask->rt->store, &old, ask->generation, err);
+	if (r == E_NOTFOUND)
+		r = err_set(err, E_SIGNIN, "you have signed out");
+	if (r == E_BUSY) {		/* signed in anew, this moment */
+		r = take_other(ask, out, err);
+		goto out;
+	}
+	if (r != 0)
 		goto out;
 	if (!lease_holds(lease)) {	/* we were stopped for long */
 		r = err_set(err, E_BUSY, "the token was not renewed in time: "

@@ -12,6 +12,8 @@
 #include "seal.h"
 #include "store_private.h"
 
+#define SWAP_TRIES 3
+
 /* Users times clusters, with much to spare; 1 GiB holds as many values of
    16 KiB, and most have two. */
 static const struct store_limits usual = {
@@ -259,27 +261,80 @@ store_get(struct store *st, const struct store_item *item,
 	return r;
 }
 
+/* What may be stored, sealed; row is for as long as sealed is. */
+static int
+row_seal(struct store *st, const struct secret *value, struct store_row *row,
+    struct strbuf *sealed, struct err *err)
+{
+	struct seal_name name = store_name_of(row->item, row->expires);
+
+	if (value->len > STORE_VALUE_MAX)
+		return err_set(err, E_STORE, "a value of %zu bytes is too "
+		    "long to store: %d may be", value->len, STORE_VALUE_MAX);
+	if (row->expires < 0)
+		return err_set(err, E_STORE, "a value that expired before "
+		    "1970 cannot be stored");
+	seal(st, &name, value, sealed);
+	row->sealed = sealed->buf;
+	row->len = sealed->len;
+	return 0;
+}
+
 int
 store_put(struct store *st, const struct store_item *item,
     const struct secret *value, int64_t expires, struct err *err)
 {
 	struct strbuf sealed = STRBUF_INIT(STORE_VALUE_MAX + SEAL_OVERHEAD);
-	struct seal_name name = store_name_of(item, expires);
 	struct store_row row = { .item = item, .expires = expires };
 	int r = store_ready(st, err);
 
+	if (r == 0)
+		r = row_seal(st, value, &row, &sealed, err);
+	if (r == 0)
+		r = st->ops->put(st->be, &row, st->now(), err);
+	strbuf_release(&sealed);
+	return r;
+}
+
+/* Put row in the place of these bytes, if they are those of the right one. */
+static int
+swap_with(struct store *st, const struct store_swap *swap,
+    const struct store_sealed_row *old, const struct store_row *row,
+    struct err *err)
+{
+	struct secret now = SECRET_INIT;
+	int r = store_row_open(st, swap->item, old, &now, err);
+	bool is = r == 0 && swap->is(swap->ctx, &now);
+
+	secret_release(&now);
 	if (r != 0)
 		return r;
-	if (value->len > STORE_VALUE_MAX)
-		return err_set(err, E_STORE, "a value of %zu bytes is too "
-		    "long to store: %d may be", value->len, STORE_VALUE_MAX);
-	if (expires < 0)
-		return err_set(err, E_STORE, "a value that expired before "
-		    "1970 cannot be stored");
-	seal(st, &name, value, &sealed);
-	row.sealed = sealed.buf;
-	row.len = sealed.len;
-	r = st->ops->put(st->be, &row, st->now(), err);
+	if (!is)
+		return err_set(err, E_BUSY, "another value is stored now");
+	return st->ops->swap(st->be, row, &old->sealed, st->now(), err);
+}
+
+int
+store_swap(struct store *st, const struct store_swap *swap, struct err *err)
+{
+	struct strbuf sealed = STRBUF_INIT(STORE_VALUE_MAX + SEAL_OVERHEAD);
+	struct store_row row = { .item = swap->item,
+		.expires = swap->expires };
+	int r = row_seal(st, swap->value, &row, &sealed, err);
+	int tries;
+
+	/* The right one may be sealed anew while we look at it. */
+	for (tries = 0; r == 0; tries++) {
+		struct store_sealed_row old = STORE_SEALED_ROW_INIT;
+
+		r = store_fetch(st, swap->item, &old, err);
+		if (r == 0)
+			r = swap_with(st, swap, &old, &row, err);
+		strbuf_release(&old.sealed);
+		if (r != E_NOTFOUND || tries == SWAP_TRIES)
+			break;
+		r = 0;
+	}
 	strbuf_release(&sealed);
 	return r;
 }

@@ -115,6 +115,19 @@ int store_get(struct store *st, const struct store_item *item,
    "source", and never another. */
 int store_put(struct store *st, const struct store_item *item,
     const struct secret *value, int64_t expires, struct err *err);
+/*
+ * The same, but only in the place of a value that `is` the one it should be:
+ * called with what is there now. E_NOTFOUND: nothing is; E_BUSY: another is.
+ */
+struct store_swap {
+	const struct store_item *item;
+	bool (*is)(void *ctx, const struct secret *now);
+	void *ctx;
+	const struct secret *value;
+	int64_t expires;
+};
+int store_swap(struct store *st, const struct store_swap *swap,
+    struct err *err);
 int store_del(struct store *st, const struct store_item *item,
     struct err *err);
 struct store_visit {

@@ -266,6 +266,42 @@ tokens_put(struct store *st, const struct token_set *ts, struct err *err)
 	return r;
 }
 
+static bool
+is_generation(void *ctx, const struct secret *now)
+{
+	const char *generation = ctx;
+	struct token_set ts;
+	bool is;
+
+	if (parse(now, &ts, NULL) != 0)
+		return false;
+	is = strcmp(ts.generation, generation) == 0;
+	token_set_release(&ts);
+	return is;
+}
+
+int
+tokens_swap(struct store *st, const struct token_set *ts,
+    const char *generation, struct err *err)
+{
+	const struct token_key key = { ts->user, ts->provider, ts->name };
+	struct store_item item = tokens_item(&key);
+	struct secret value = SECRET_INIT;
+	const struct store_swap swap = {
+		.item = &item,
+		.is = is_generation,
+		.ctx = (void *)(uintptr_t)generation,
+		.value = &value,
+		.expires = expiry_of(ts),
+	};
+	int r;
+
+	print(ts, &value);
+	r = store_swap(st, &swap, err);
+	secret_release(&value);
+	return r;
+}
+
 int
 tokens_del(struct store *st, const struct token_key *key, struct err *err)
 {

@@ -54,6 +54,10 @@ int tokens_get(struct store *st, const struct token_key *key,
 /* Durable when it returns 0; E_STORE. Its key is what it says itself. */
 int tokens_put(struct store *st, const struct token_set *ts,
     struct err *err);
+/* The same, but only in the place of that generation: E_NOTFOUND: there is none
+   any more; E_BUSY: there is another one. */
+int tokens_swap(struct store *st, const struct token_set *ts,
+    const char *generation, struct err *err);
 /* 0 also if there was none. */
 int tokens_del(struct store *st, const struct token_key *key,
     struct err *err);

@@ -137,6 +137,38 @@ reads_nothing_that_is_none(void **state UNUSED)
 	store_close(st);
 }
 
+/* What was renewed takes the place of what it was made of, and of nothing
+   else. */
+static void
+takes_the_place_of_its_own(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	struct token_set ts, got, next;
+	char first[TOKEN_SET_GENERATION];
+
+	fill(&ts, ann.user);
+	memcpy(first, ts.generation, sizeof(first));
+	assert_int_equal(tokens_swap(st, &ts, first, NULL), E_NOTFOUND);
+	assert_int_equal(tokens_put(st, &ts, NULL), 0);
+	token_set_copy(&next, &ts);
+	token_set_renew(&next);
+	assert_int_equal(tokens_swap(st, &next, first, NULL), 0);
+	/* Too late, and too early. */
+	assert_int_equal(tokens_swap(st, &ts, first, NULL), E_BUSY);
+	assert_int_equal(tokens_swap(st, &ts, "", NULL), E_BUSY);
+	assert_int_equal(tokens_get(st, &ann, &got, NULL), 0);
+	assert_string_equal(got.generation, next.generation);
+	token_set_release(&got);
+
+	assert_int_equal(tokens_del(st, &ann, NULL), 0);
+	assert_int_equal(tokens_swap(st, &ts, next.generation, NULL),
+	    E_NOTFOUND);
+	assert_int_equal(tokens_get(st, &ann, &got, NULL), E_NOTFOUND);
+	token_set_release(&next);
+	token_set_release(&ts);
+	store_close(st);
+}
+
 static void
 ends_without_tokens(void **state UNUSED)
 {
@@ -220,7 +252,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(gives_back_what_was_put), T(keeps_users_and_logins_apart),
 		T(gives_nobody_anothers), T(reads_nothing_that_is_none),
-		T(ends_without_tokens), T(forgets_in_time), T(lists_all),
+		T(takes_the_place_of_its_own), T(ends_without_tokens),
+		T(forgets_in_time), T(lists_all),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
