@@ -13,6 +13,7 @@
 #include "route.h"
 
 #define FCGI_ABORT_REQUEST 2	/* FastCGI specification, section 5.4 */
+#define FCGI_AUTHORIZER 2	/* section 8 */
 #define LINGER_S 2
 #define LINGER_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -20,6 +21,8 @@ struct conn {
 	FCGX_Request fx;
 	int64_t left;	/* of the body, as announced; INT64_MAX: chunked */
 	bool ended;	/* the end of the body was read */
+	bool none;	/* there is no body, nor its end: an authorizer's
+			   request (specification, section 6.3) */
 };
 
 /*
@@ -34,7 +37,7 @@ carrier_read(void *ctx, char *buf, size_t len)
 	size_t n = 0;
 	int c;
 
-	if (len == 0 || conn->ended)
+	if (len == 0 || conn->ended || conn->none)
 		return 0;
 	if (in->rdNext == in->stop) {
 		if ((c = FCGX_GetChar(in)) < 0) {
@@ -116,7 +119,7 @@ finish_input(struct conn *conn)
 {
 	char trash;
 
-	if (!conn->ended && conn->left <= 0 &&
+	if (!conn->ended && !conn->none && conn->left <= 0 &&
 	    carrier_read(conn, &trash, 1) > 0)
 		conn->left = INT64_MAX;		/* more than announced */
 }
@@ -201,6 +204,7 @@ fcgi_serve(int fd, struct runtime *rt)
 	fx->keepConnection = 1;	/* or it would be closed before it is read */
 	if (FCGX_Accept_r(fx) != 0)
 		return FCGI_CLOSED;
+	conn.none = fx->role == FCGI_AUTHORIZER;
 	conn.left = announced_length(fx);
 	finish_input(&conn);
 	whole = handle(&conn, rt);

@@ -115,6 +115,11 @@ for my $role (2, 3) {
 	isnt $it->{status}, 200, 'and is no responder';
 }
 
+# An authorizer's request has no body, nor its end.
+my $yes = $pool->raw(begin(2) . params(@good), timeout => 5);
+ok !$yes->{timeout}, 'an authorizer: nothing more is waited for';
+is $yes->{status}, 200, 'it has said yes';
+
 # --- Two requests on one connection -----------------------------------------
 
 my $keep = begin(1, 1) . params(@good) . stdin('');
