@@ -7,7 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
 
-use MIME::Base64 qw(encode_base64);
+use Stagedoor::Spoofing;
 use Stagedoor::Web;
 
 my $fake = fake(clusters => [{ name => 'one' }], backstage => 1);
@@ -28,43 +28,8 @@ my $pool = pool(settings => settings_with());
 
 # --- What a client may try --------------------------------------------------
 
-my @names = map { ($_, lc $_, uc $_, ucfirst lc $_) } qw(STAGEDOOR_USER
-    STAGEDOOR-USER HTTP_STAGEDOOR_USER HTTP-STAGEDOOR-USER X-STAGEDOOR-USER
-    X_STAGEDOOR_USER REMOTE_USER REMOTE-USER X-REMOTE-USER X-FORWARDED-USER
-    X-AUTH-REQUEST-USER REDIRECT_STAGEDOOR_USER STAGEDOOR.USER
-    STAGEDOOR__USER PROXY-STAGEDOOR_USER FCGI-STAGEDOOR_USER
-    SSL_CLIENT_S_DN_CN AUTHENTICATE-STAGEDOOR_USER VARIABLE-STAGEDOOR_USER);
-my %seen;
-@names = grep { !$seen{$_}++ } @names, 'sTaGeDoOr_UsEr', 'Stagedoor-User';
-
-my @attempts;
-for my $name (@names) {
-	(my $groups = $name) =~ s/USER/GROUPS/i;
-	push @attempts, [$name, [[$name, 'alice'], [$groups, 'admins']]];
-}
-my $alice = 'user:default/alice';
-push @attempts,
-    ['twice', [['Stagedoor-User', 'alice'], ['Stagedoor-User', 'alice'],
-	['STAGEDOOR_USER', 'alice']]],
-    ['as a full ref', [['STAGEDOOR_USER', $alice]]],
-    ['in a Basic header', [['Authorization', 'Basic '
-	. encode_base64('alice:x', '')]]],
-    ['in a Bearer header', [['Authorization', 'Bearer alice']]],
-    ['in a cookie', [['Cookie', 'STAGEDOOR_USER=alice; user=alice']]],
-    ['in the content type', [['Content-Type', 'STAGEDOOR_USER=alice']]],
-    ['with a tab before the name', [["\tSTAGEDOOR_USER", 'alice']]],
-    ['with a blank behind the name', [['STAGEDOOR_USER ', 'alice']]],
-    ['with an equals sign', [['STAGEDOOR_USER=alice', 'x'],
-	['X=1', 'STAGEDOOR_USER=alice']]],
-    ['with a NUL', [["STAGEDOOR_USER\0X", 'alice']]],
-    ['on a continued line', [['X-Any', "y\r\n STAGEDOOR_USER: alice"]]],
-    ['behind a bare newline', [['X-Any', "y\nSTAGEDOOR_USER: alice"]]],
-    ['behind a bare return', [['X-Any', "y\rSTAGEDOOR_USER: alice"]]],
-    ['as a trailer', [['Trailer', 'STAGEDOOR_USER']]];
-
-my @targets = map { "/clusters$_" } '?STAGEDOOR_USER=alice',
-    '?user=alice&STAGEDOOR_USER=user:default/alice',
-    '?%53TAGEDOOR_USER=alice', '?x%0d%0aSTAGEDOOR_USER:%20alice';
+my @attempts = Stagedoor::Spoofing::attempts();
+my @targets = Stagedoor::Spoofing::targets('/clusters');
 
 # The clusters that one sees, or the status.
 sub sees {

@@ -7,7 +7,8 @@
 #	my $web = Stagedoor::Web->lighttpd(pool => $pool, more => '...');
 #	my $web = Stagedoor::Web->fcgiwrap(config => FILE, server => '...');
 #
-# Servers that start the program themselves get a copy of it that any user may
+# host => TEXT stands in the virtual host; outside => 1 includes the file
+# before it. Servers that start the program themselves get a copy of it that any user may
 # run, and config => FILE of settings.
 package Stagedoor::Web;
 
@@ -38,6 +39,7 @@ sub _folder {
 	my %place = (
 		'/run/stagedoor/stagedoor.sock' => $socket,
 		'/run/fcgiwrap.socket' => $opt{fcgiwrap} // '',
+		'127.0.0.1:9100' => $opt{authorizer} // '',
 		'/usr/local/bin' => "$dir/bin",
 		'/etc/stagedoor/stagedoor.conf' => $opt{config} // '',
 		'/var/log/apache2' => $dir,
@@ -97,7 +99,7 @@ sub apache {
 	my ($class, $file, %opt) = @_;
 	my $apache = program('apache2');
 	my $dir = _folder($file, %opt);
-	my $port = free_port();
+	my $port = $opt{port} // free_port();
 	write_file("$dir/apache.conf", _apache_text($dir, $port, $file, \%opt));
 	return $class->_start($file, $dir, $port, $apache, '-D', 'FOREGROUND',
 	    '-d', $dir, '-f', "$dir/apache.conf");
@@ -143,8 +145,10 @@ DocumentRoot "$dir/htdocs"
 	Require all granted
 </Directory>
 @{[$opt->{global} // '']}
+@{[$opt->{outside} ? "Include stagedoor/$file.conf" : '']}
 <VirtualHost *>
-	Include stagedoor/$file.conf
+	@{[$opt->{outside} ? '' : "Include stagedoor/$file.conf"]}
+	@{[$opt->{host} // '']}
 	<Location "/api/kubernetes/">
 		@{[$opt->{location} // '']}
 	</Location>
