@@ -330,9 +330,9 @@ what_comes_later_says_so(void **state UNUSED)
 	    "\"sqlite\"; path = \"db\"; keyFile = \"k\"; }; };");
 	assert_warning("a.conf:4: kubernetes.clusterLocatorMethods[0]."
 	    "clusters[0].live: not built in yet: this has no effect");
-	assert_warning("a.conf:7: stagedoor.audit: not built in yet: this has "
+	assert_warning("a.conf:6: stagedoor.fresh: not built in yet: this has "
 	    "no effect");
-	assert_int_equal(rig.problems.n, 3);
+	assert_int_equal(rig.problems.n, 2);
 	rig_refuses("a.conf", "stagedoor = { store = { type = \"sqlite\"; "
 	    "url = \"x\"; path = \"db\"; keyFile = \"k\"; }; };", "a.conf:1: "
 	    "stagedoor.store.url: not a key of type 'sqlite'");
