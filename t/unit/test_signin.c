@@ -224,7 +224,7 @@ ways_back(void **state UNUSED)
 	    "javascript:alert(1)", "data:text/html,x", " /a", "/ a", "/a ",
 	    "\t/a", "/\t/evil.example", "/\n/evil.example", "/\r/a",
 	    "/a\r\nSet-Cookie: x=y", "/a\x7f", "/\xc2\xa0", "/a\"b", "/a<b",
-	    "?a", "#a", "/\xef\xbc\x8f" "evil.example", ".//evil.example" };
+	    "?a", "#a", ("/\xef\xbc\x8f" "evil.example"), ".//evil.example" };
 	char *big = arena_alloc(arena, SIGNIN_RETURN_MAX + 2);
 	size_t i;
 
