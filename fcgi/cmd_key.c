@@ -18,9 +18,11 @@ static const char usage[] =
     "\n"
     "  (umask 077; stagedoor key >store.keys)\n"
     "\n"
-    "The first line seals, all lines open: to change the key, put a new line\n"
-    "before the others, restart the servers, and take the old line away when\n"
-    "what it sealed is no longer needed. A file that others may read is\n"
+    "The first line seals, all lines open. To change the key, put a new line\n"
+    "before the others and send the server SIGHUP: it seals all values anew\n"
+    "and says in its log when the old line may go. Where several hosts have\n"
+    "the file, put the new line behind the old one on all of them first, so\n"
+    "that each can open what another seals. A file that others may read is\n"
     "refused; its group may read it (chmod 640).\n";
 
 /* Written as it is, past stdio, which would keep a copy. */
