@@ -15,10 +15,8 @@
 #include "secret.h"
 #include "store_redis.h"
 
-#define PREFIX "stagedoor:"
-#define LEASE_PREFIX PREFIX "lease:"
-#define TIME 8				/* bytes of an expiry */
-#define BYTES_MAX (TIME + STORE_VALUE_MAX + SEAL_OVERHEAD)
+#define LEASE_PREFIX REDIS_PREFIX "lease:"
+#define BYTES_MAX (REDIS_TIME + STORE_VALUE_MAX + SEAL_OVERHEAD)
 #define LIFE_MAX INT64_C(315360000000)	/* ten years in ms, then for ever */
 
 static const char swap_script[] =
@@ -46,8 +44,8 @@ add(struct redis_args *args, const void *data, size_t len)
 	args->len[args->n++] = len;
 }
 
-static void
-add_text(struct redis_args *args, const char *text)
+void
+redis_add_text(struct redis_args *args, const char *text)
 {
 	add(args, text, strlen(text));
 }
@@ -63,8 +61,8 @@ key_of(const char *prefix, const struct store_item *item,
 		snprintf(out + n, 3, "%02x", item->key[i]);
 }
 
-static int
-unexpected(const struct store_backend *be, redisReply *reply,
+int
+redis_unexpected(const struct store_backend *be, redisReply *reply,
     struct err *err)
 {
 	freeReplyObject(reply);
@@ -84,7 +82,7 @@ ask_number(struct store_backend *be, const struct redis_args *args,
 	if (r != 0)
 		return r;
 	if (reply->type != REDIS_REPLY_INTEGER)
-		return unexpected(be, reply, err);
+		return redis_unexpected(be, reply, err);
 	*out = reply->integer;
 	freeReplyObject(reply);
 	return 0;
@@ -93,10 +91,10 @@ ask_number(struct store_backend *be, const struct redis_args *args,
 static void
 add_script(struct redis_args *args, const char *script, const char *key)
 {
-	add_text(args, "EVAL");
-	add_text(args, script);
-	add_text(args, "1");
-	add_text(args, key);
+	redis_add_text(args, "EVAL");
+	redis_add_text(args, script);
+	redis_add_text(args, "1");
+	redis_add_text(args, key);
 }
 
 /* --- Values --------------------------------------------------------------- */
@@ -109,17 +107,17 @@ take_apart(const redisReply *reply, struct strbuf *sealed, int64_t *expires)
 	size_t i;
 
 	*expires = 0;
-	if (reply == NULL || reply->len < TIME || reply->len > BYTES_MAX)
+	if (reply == NULL || reply->len < REDIS_TIME || reply->len > BYTES_MAX)
 		return;
-	for (i = 0; i < TIME; i++)
+	for (i = 0; i < REDIS_TIME; i++)
 		time = time << 8 | (unsigned char)reply->str[i];
 	*expires = (int64_t)time;
-	strbuf_add(sealed, reply->str + TIME, reply->len - TIME);
+	strbuf_add(sealed, reply->str + REDIS_TIME, reply->len - REDIS_TIME);
 }
 
 /* 0 with *out NULL: there is something, and it is nothing of ours. */
-static int
-get_range(struct store_backend *be, const char *key, const char *last,
+int
+redis_get_range(struct store_backend *be, const char *key, const char *last,
     redisReply **out, struct err *err)
 {
 	enum redis_refusal refusal = REDIS_REFUSED_NOT;
@@ -128,17 +126,17 @@ get_range(struct store_backend *be, const char *key, const char *last,
 	int r;
 
 	*out = NULL;
-	add_text(&args, "GETRANGE");
-	add_text(&args, key);
-	add_text(&args, "0");
-	add_text(&args, last);
+	redis_add_text(&args, "GETRANGE");
+	redis_add_text(&args, key);
+	redis_add_text(&args, "0");
+	redis_add_text(&args, last);
 	r = redis_ask(be, &args, out, &refusal, &why);
 	if (r != 0 && refusal != REDIS_WRONG_TYPE && err != NULL)
 		*err = why;
 	if (r != 0)
 		return refusal == REDIS_WRONG_TYPE ? 0 : r;
 	return (*out)->type == REDIS_REPLY_STRING ? 0 :
-	    unexpected(be, *out, err);
+	    redis_unexpected(be, *out, err);
 }
 
 static int
@@ -149,9 +147,9 @@ redis_get(struct store_backend *be, const struct store_item *item,
 	redisReply *reply = NULL;
 	int r;
 
-	key_of(PREFIX, item, key);
+	key_of(REDIS_PREFIX, item, key);
 	snprintf(last, sizeof(last), "%d", BYTES_MAX);
-	if ((r = get_range(be, key, last, &reply, err)) != 0)
+	if ((r = redis_get_range(be, key, last, &reply, err)) != 0)
 		return r;
 	if (reply != NULL && reply->len == 0)
 		r = err_set(err, E_NOTFOUND, "nothing is stored");
@@ -167,8 +165,8 @@ put_together(const struct store_row *row, struct strbuf *out)
 	uint64_t time = (uint64_t)row->expires;
 	int i;
 
-	strbuf_room(out, TIME + row->len);
-	for (i = TIME - 1; i >= 0; i--)
+	strbuf_room(out, REDIS_TIME + row->len);
+	for (i = REDIS_TIME - 1; i >= 0; i--)
 		strbuf_addch(out, (char)(time >> (8 * i)));
 	strbuf_add(out, row->sealed, row->len);
 }
@@ -194,8 +192,6 @@ set_once(struct store_backend *be, const struct redis_args *args,
 	return r;
 }
 
-static int remove_others(struct store_backend *be, struct err *err);
-
 static int
 redis_put(struct store_backend *be, const struct store_row *row, int64_t now,
     struct err *err)
@@ -208,19 +204,19 @@ redis_put(struct store_backend *be, const struct store_row *row, int64_t now,
 	struct err why = ERR_INIT;
 	int r;
 
-	key_of(PREFIX, row->item, key);
+	key_of(REDIS_PREFIX, row->item, key);
 	put_together(row, &bytes);
 	snprintf(life, sizeof(life), "%lld", (long long)ms);
-	add_text(&args, "SET");
-	add_text(&args, key);
+	redis_add_text(&args, "SET");
+	redis_add_text(&args, key);
 	add(&args, bytes.buf, bytes.len);
 	if (ms != 0) {
-		add_text(&args, "PX");
-		add_text(&args, life);
+		redis_add_text(&args, "PX");
+		redis_add_text(&args, life);
 	}
 	r = set_once(be, &args, &refusal, &why);
 	if (refusal == REDIS_FULL && !store_gives_way(row->item->kind) &&
-	    remove_others(be, NULL) == 0)
+	    redis_remove_others(be, NULL) == 0)
 		r = set_once(be, &args, &refusal, &why);
 	strbuf_release(&bytes);
 	if (r != 0 && err != NULL)
@@ -228,14 +224,14 @@ redis_put(struct store_backend *be, const struct store_row *row, int64_t now,
 	return r;
 }
 
-static int
-del_key(struct store_backend *be, const char *key, struct err *err)
+int
+redis_del_key(struct store_backend *be, const char *key, struct err *err)
 {
 	struct redis_args args = { .n = 0 };
 	long long n;
 
-	add_text(&args, "DEL");
-	add_text(&args, key);
+	redis_add_text(&args, "DEL");
+	redis_add_text(&args, key);
 	return ask_number(be, &args, &n, err);
 }
 
@@ -245,8 +241,8 @@ redis_del(struct store_backend *be, const struct store_item *item,
 {
 	char key[REDIS_KEY_MAX];
 
-	key_of(PREFIX, item, key);
-	return del_key(be, key, err);
+	key_of(REDIS_PREFIX, item, key);
+	return redis_del_key(be, key, err);
 }
 
 static int
@@ -262,165 +258,19 @@ redis_swap(struct store_backend *be, const struct store_row *row,
 	long long swapped = 0;
 	int r;
 
-	key_of(PREFIX, row->item, key);
+	key_of(REDIS_PREFIX, row->item, key);
 	put_together(&was, &before);
 	put_together(row, &after);
 	snprintf(life, sizeof(life), "%lld", (long long)life_of(row, now));
 	add_script(&args, swap_script, key);
 	add(&args, before.buf, before.len);
 	add(&args, after.buf, after.len);
-	add_text(&args, life);
+	redis_add_text(&args, life);
 	r = ask_number(be, &args, &swapped, err);
 	strbuf_release(&before);
 	strbuf_release(&after);
 	return r == 0 && swapped == 0 ? err_set(err, E_NOTFOUND,
 	    "another value is stored") : r;
-}
-
-/* --- All of them ---------------------------------------------------------- */
-
-/* A page of keys that match; *reply is for freeReplyObject. */
-static int
-scan(struct store_backend *be, const char *pattern, uint64_t *cursor,
-    redisReply **reply, struct err *err)
-{
-	struct redis_args args = { .n = 0 };
-	redisReply *rep = NULL;
-	char from[24];
-	int r;
-
-	snprintf(from, sizeof(from), "%llu", (unsigned long long)*cursor);
-	add_text(&args, "SCAN");
-	add_text(&args, from);
-	add_text(&args, "MATCH");
-	add_text(&args, pattern);
-	add_text(&args, "COUNT");
-	add_text(&args, "256");
-	if ((r = redis_ask(be, &args, &rep, NULL, err)) != 0)
-		return r;
-	if (rep->type != REDIS_REPLY_ARRAY || rep->elements != 2 ||
-	    rep->element[0]->type != REDIS_REPLY_STRING ||
-	    rep->element[1]->type != REDIS_REPLY_ARRAY)
-		return unexpected(be, rep, err);
-	*cursor = strtoull(rep->element[0]->str, NULL, 10);
-	*reply = rep;
-	return 0;
-}
-
-static bool
-parse_hex(const char *hex, unsigned char out[STORE_KEY])
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *d;
-	size_t i;
-
-	memset(out, 0, STORE_KEY);
-	for (i = 0; i < (size_t)2 * STORE_KEY; i++) {
-		d = hex[i] == '\0' ? NULL : strchr(digits, hex[i]);
-		if (d == NULL)
-			return false;
-		out[i / 2] = (unsigned char)(out[i / 2] << 4 | (d - digits));
-	}
-	return hex[i] == '\0';
-}
-
-/* stagedoor:KIND:HEX; others, leases too, are passed over. */
-static bool
-parse_key(const redisReply *reply, struct store_listed *out)
-{
-	const char *kind, *colon;
-	size_t len;
-
-	if (reply->type != REDIS_REPLY_STRING ||
-	    strlen(reply->str) != reply->len ||
-	    !str_starts(reply->str, PREFIX))
-		return false;
-	kind = reply->str + strlen(PREFIX);
-	len = strcspn(kind, ":");
-	colon = kind + len;
-	if (*colon == '\0' || len > STORE_KIND_MAX)
-		return false;
-	memcpy(out->kind, kind, len);
-	return parse_hex(colon + 1, out->key);
-}
-
-/* The first bytes of its value; gone meanwhile is fine. */
-static int
-get_head(struct store_backend *be, const char *key, struct store_listed *row,
-    struct err *err)
-{
-	redisReply *reply = NULL;
-	char last[16];
-	int r;
-
-	snprintf(last, sizeof(last), "%d", TIME + SEAL_HEAD - 1);
-	if ((r = get_range(be, key, last, &reply, err)) != 0)
-		return r;
-	if (reply != NULL && reply->len > TIME) {
-		row->headlen = SD_MIN(reply->len - TIME, (size_t)SEAL_HEAD);
-		memcpy(row->head, reply->str + TIME, row->headlen);
-	}
-	freeReplyObject(reply);
-	return 0;
-}
-
-static int
-redis_list(struct store_backend *be, struct store_list *list,
-    struct err *err)
-{
-	char pattern[REDIS_KEY_MAX];
-	redisReply *reply = NULL, *keys;
-	struct store_listed *row;
-	size_t i;
-	int r;
-
-	list->n = 0;
-	snprintf(pattern, sizeof(pattern), PREFIX "%s%s*", list->kind ?
-	    list->kind : "", list->kind ? ":" : "");
-	if ((r = scan(be, pattern, &list->place, &reply, err)) != 0)
-		return r;
-	keys = reply->element[1];
-	for (i = 0; i < keys->elements && r == 0; i++) {
-		row = store_list_room(list);
-		if (!parse_key(keys->element[i], row))
-			continue;
-		list->n++;
-		if (list->kind == NULL)
-			r = get_head(be, keys->element[i]->str, row, err);
-	}
-	list->end = list->place == 0;
-	freeReplyObject(reply);
-	return r;
-}
-
-/* What can be made again, where there is no room for what cannot. */
-static int
-remove_others(struct store_backend *be, struct err *err)
-{
-	redisReply *reply = NULL, *keys;
-	uint64_t cursor = 0;
-	size_t i;
-	int r;
-
-	do {
-		if ((r = scan(be, PREFIX STORE_GIVES_WAY "*", &cursor, &reply,
-		    err)) != 0)
-			return r;
-		keys = reply->element[1];
-		for (i = 0; i < keys->elements && r == 0; i++)
-			if (keys->element[i]->type == REDIS_REPLY_STRING)
-				r = del_key(be, keys->element[i]->str, err);
-		freeReplyObject(reply);
-	} while (r == 0 && cursor != 0);
-	return r;
-}
-
-/* Redis does that. */
-static int
-redis_sweep(struct store_backend *be UNUSED, int64_t before UNUSED,
-    struct err *err UNUSED)
-{
-	return 0;
 }
 
 /* --- Leases --------------------------------------------------------------- */
@@ -440,7 +290,7 @@ lease(struct store_backend *be, const char *script,
 	snprintf(ms, sizeof(ms), "%lld", (long long)claim->ms);
 	add_script(&args, script, key);
 	add(&args, l->owner, sizeof(l->owner));
-	add_text(&args, ms);
+	redis_add_text(&args, ms);
 	r = ask_number(be, &args, &n, err);
 	*done = r == 0 && n != 0;
 	return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of the store in Redis (or Valkey) share: store_redis.c says
- * what is asked, store_redis_pool.c on which connection, when again and when
- * not, store_redis_link.c is one connection (RESP2 over a socket of ours, with
+ * what is asked of one value or lease, store_redis_all.c of all values,
+ * store_redis_pool.c on which connection, when again and when not, and
+ * store_redis_link.c is one connection (RESP2 over a socket of ours, with
  * hiredis for the form of it) and what Redis's errors mean to a person.
  *
  * Nothing here takes longer than limits.wait_ms, but for the system's looking
@@ -83,7 +84,7 @@ struct store_backend {
 	bool away;			/* Redis is: see until */
 	int64_t until;			/* until then nobody tries */
 	struct err why;			/* it is away */
-	bool judged;			/* its settings were looked at */
+	bool judged;			/* its settings were told of */
 };
 
 struct store_backend *redis_pool_new(const struct store_settings *settings,
@@ -100,5 +101,29 @@ enum redis_refusal { REDIS_REFUSED_NOT, REDIS_REFUSED, REDIS_FULL,
  */
 int redis_ask(struct store_backend *be, const struct redis_args *args,
     struct redisReply **out, enum redis_refusal *refusal, struct err *err);
+
+/* ---- store_redis.c ---- */
+
+#define REDIS_PREFIX "stagedoor:"
+#define REDIS_TIME 8			/* bytes of an expiry before a value */
+
+void redis_add_text(struct redis_args *args, const char *text);
+/* E_STORE; frees the reply. */
+int redis_unexpected(const struct store_backend *be, struct redisReply *reply,
+    struct err *err);
+/* A value's bytes from the first to last. 0 with *out for freeReplyObject, or
+   NULL: there is something, and it is nothing of ours. */
+int redis_get_range(struct store_backend *be, const char *key,
+    const char *last, struct redisReply **out, struct err *err);
+int redis_del_key(struct store_backend *be, const char *key,
+    struct err *err);
+
+/* ---- store_redis_all.c: as struct store_ops has the first two ---- */
+
+int redis_list(struct store_backend *be, struct store_list *list,
+    struct err *err);
+int redis_sweep(struct store_backend *be, int64_t before, struct err *err);
+/* Some of what can be made again, where there is no room for what cannot. */
+int redis_remove_others(struct store_backend *be, struct err *err);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "clock.h"
 #include "err.h"
-#include "log.h"
 #include "secret.h"
 #include "store_redis.h"
 
@@ -97,48 +96,6 @@ failed(struct store_backend *be, const struct err *why, struct err *err)
 	return E_STORE;
 }
 
-/* --- What its settings say ------------------------------------------------ */
-
-/* The value of a setting, for free(); NULL where it is not told. */
-static char *
-setting(struct redis_link *l, const char *name, int64_t deadline)
-{
-	const struct redis_args args = { .n = 3,
-		.argv = { "CONFIG", "GET", name },
-		.len = { 6, 3, strlen(name) } };
-	redisReply *reply = NULL;
-	char *value = NULL;
-
-	if (redis_link_ask(l, &args, deadline, &reply, NULL) == 0 &&
-	    reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-	    reply->element[1]->type == REDIS_REPLY_STRING)
-		value = xstrdup(reply->element[1]->str);
-	freeReplyObject(reply);
-	return value;
-}
-
-/* Said once; many do not let us look, which is fine. */
-static void
-judge(struct redis_link *l, int64_t deadline)
-{
-	char *append = setting(l, "appendonly", deadline);
-	char *memory = setting(l, "maxmemory", deadline);
-	char *policy = setting(l, "maxmemory-policy", deadline);
-
-	if (append != NULL && !str_eq(append, "yes"))
-		log_warn("stagedoor.store: this Redis does not write down what "
-		    "it is told (appendonly no): when it stops, users may have "
-		    "to sign in again; set appendonly yes");
-	if (memory != NULL && policy != NULL && !str_eq(memory, "0") &&
-	    !str_eq(policy, "noeviction"))
-		log_warn("stagedoor.store: this Redis drops values when its "
-		    "memory is used up (maxmemory-policy %.40s): users may "
-		    "have to sign in again; set noeviction", policy);
-	free(append);
-	free(memory);
-	free(policy);
-}
-
 /* --- Taking and giving back ----------------------------------------------- */
 
 /* Room for one more; *out an idle one, or NULL: one is to be opened. */
@@ -186,24 +143,6 @@ give_back(struct store_backend *be, struct redis_link *l, bool good)
 		redis_link_free(l);
 }
 
-static int
-open_link(struct store_backend *be, int64_t deadline,
-    struct redis_link **out, struct err *err)
-{
-	int r = redis_link_open(&be->address, deadline, out, err);
-	bool first;
-
-	if (r != 0)
-		return r;
-	pthread_mutex_lock(&be->lock);
-	first = !be->judged;
-	be->judged = true;
-	pthread_mutex_unlock(&be->lock);
-	if (first)
-		judge(*out, deadline);
-	return 0;
-}
-
 /* --- Asking --------------------------------------------------------------- */
 
 struct turn {			/* of one that asks */
@@ -226,7 +165,7 @@ ask_on(struct store_backend *be, struct turn *turn, redisReply **out,
 		return r;
 	redis_link_free(turn->link);
 	turn->link = NULL;
-	r = open_link(be, turn->deadline, &turn->link, err);
+	r = redis_link_open(&be->address, turn->deadline, &turn->link, err);
 	return r != 0 ? r : redis_link_ask(turn->link, turn->args,
 	    turn->deadline, out, err);
 }

@@ -49,8 +49,8 @@ leave(struct store_backend *be)
 }
 
 /* Have the connection for oneself, open, on the file that is there. */
-static int
-enter(struct store_backend *be, struct err *err)
+int
+db_enter(struct store_backend *be, struct err *err)
 {
 	int64_t deadline = clock_mono_ms() + be->limits.wait_ms;
 	int r = 0;
@@ -70,8 +70,8 @@ enter(struct store_backend *be, struct err *err)
 	return r;
 }
 
-static int
-leave_with(struct store_backend *be, int rc, struct err *err)
+int
+db_leave(struct store_backend *be, int rc, struct err *err)
 {
 	int r = db_result(be, rc, err);
 
@@ -81,8 +81,8 @@ leave_with(struct store_backend *be, int rc, struct err *err)
 
 /* --- Statements ----------------------------------------------------------- */
 
-static sqlite3_stmt *
-statement(struct store_backend *be, enum db_statement which,
+sqlite3_stmt *
+db_bind(struct store_backend *be, enum db_statement which,
     const struct store_item *item)
 {
 	sqlite3_stmt *st = be->statements[which];
@@ -94,26 +94,26 @@ statement(struct store_backend *be, enum db_statement which,
 	return st;
 }
 
-static void
-done(sqlite3_stmt *st)
+void
+db_done(sqlite3_stmt *st)
 {
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
 }
 
-static int
-run(sqlite3_stmt *st)
+int
+db_run(sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st);
 
-	done(st);
+	db_done(st);
 	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
 static int
 begin(struct store_backend *be)
 {
-	return run(be->statements[DB_BEGIN]);
+	return db_run(be->statements[DB_BEGIN]);
 }
 
 /* All of it or nothing. */
@@ -121,9 +121,9 @@ static int
 end(struct store_backend *be, int rc)
 {
 	if (rc == SQLITE_OK)
-		rc = run(be->statements[DB_COMMIT]);
+		rc = db_run(be->statements[DB_COMMIT]);
 	if (!sqlite3_get_autocommit(be->db))
-		run(be->statements[DB_ROLLBACK]);
+		db_run(be->statements[DB_ROLLBACK]);
 	return rc;
 }
 
@@ -134,11 +134,11 @@ sqlite_get(struct store_backend *be, const struct store_item *item,
     struct strbuf *sealed, int64_t *expires, struct err *err)
 {
 	sqlite3_stmt *st;
-	int rc, r = enter(be, err);
+	int rc, r = db_enter(be, err);
 
 	if (r != 0)
 		return r;
-	st = statement(be, DB_GET, item);
+	st = db_bind(be, DB_GET, item);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_DONE) {
 		r = err_set(err, E_NOTFOUND, "nothing is stored");
@@ -152,19 +152,19 @@ sqlite_get(struct store_backend *be, const struct store_item *item,
 		*expires = 0;
 		rc = SQLITE_OK;
 	}
-	done(st);
-	return leave_with(be, rc, err) != 0 ? E_STORE : r;
+	db_done(st);
+	return db_leave(be, rc, err) != 0 ? E_STORE : r;
 }
 
 static int
 row_set(struct store_backend *be, enum db_statement which,
     const struct store_row *row)
 {
-	sqlite3_stmt *st = statement(be, which, row->item);
+	sqlite3_stmt *st = db_bind(be, which, row->item);
 
 	sqlite3_bind_int64(st, 3, row->expires);
 	sqlite3_bind_blob(st, 4, row->sealed, (int)row->len, SQLITE_STATIC);
-	return run(st);
+	return db_run(st);
 }
 
 static int
@@ -190,10 +190,10 @@ sweep(struct store_backend *be, int64_t before)
 	int rc;
 
 	sqlite3_bind_int64(st, 1, before);
-	rc = run(st);
+	rc = db_run(st);
 	st = be->statements[DB_LEASE_SWEEP];
 	sqlite3_bind_int64(st, 1, before);
-	return rc == SQLITE_OK ? run(st) : rc;
+	return rc == SQLITE_OK ? db_run(st) : rc;
 }
 
 /* Drawn, not counted: a CGI process puts once. */
@@ -206,24 +206,11 @@ sweep_due(const struct store_backend *be)
 	return draw % SD_MAX(be->limits.sweep, 1U) == 0;
 }
 
-/*
- * What is done in one transaction, and once more with room made where the
- * store was full: what is over goes first, then what can be made again.
- */
-struct change {
-	int (*run)(struct store_backend *be, const struct change *change);
-	const struct store_row *row;
-	const struct store_claim *claim;
-	bool *taken;
-	int64_t now;
-	bool gives_way;		/* is itself such, and drives out none */
-};
-
 enum room { ROOM_AS_IS, ROOM_SWEEP, ROOM_WITHOUT_OVER, ROOM_WITHOUT_OTHERS,
     ROOM_MAX };
 
 static int
-change_once(struct store_backend *be, const struct change *change,
+change_once(struct store_backend *be, const struct db_change *change,
     enum room room)
 {
 	int64_t grace = room >= ROOM_WITHOUT_OVER ? 0 : GRACE_MS;
@@ -234,31 +221,31 @@ change_once(struct store_backend *be, const struct change *change,
 	if (room > ROOM_AS_IS)
 		rc = sweep(be, change->now - grace);
 	if (rc == SQLITE_OK && room == ROOM_WITHOUT_OTHERS)
-		rc = run(be->statements[DB_GIVE_WAY]);
+		rc = db_run(be->statements[DB_GIVE_WAY]);
 	if (rc == SQLITE_OK)
 		rc = change->run(be, change);
 	return end(be, rc);
 }
 
-static int
-change_db(struct store_backend *be, const struct change *change,
+int
+db_change(struct store_backend *be, const struct db_change *change,
     struct err *err)
 {
 	enum room room = sweep_due(be) ? ROOM_SWEEP : ROOM_AS_IS;
 	enum room last = change->gives_way ? ROOM_WITHOUT_OVER :
 	    ROOM_WITHOUT_OTHERS;
-	int rc, r = enter(be, err);
+	int rc, r = db_enter(be, err);
 
 	if (r != 0)
 		return r;
 	while ((rc = change_once(be, change, room)) == SQLITE_FULL &&
 	    room < last)
 		room = SD_MAX(room + 1, ROOM_WITHOUT_OVER);
-	return leave_with(be, rc, err);
+	return db_leave(be, rc, err);
 }
 
 static int
-run_put(struct store_backend *be, const struct change *change)
+run_put(struct store_backend *be, const struct db_change *change)
 {
 	return row_put(be, change->row);
 }
@@ -267,10 +254,10 @@ static int
 sqlite_put(struct store_backend *be, const struct store_row *row,
     int64_t now, struct err *err)
 {
-	const struct change change = { .run = run_put, .row = row, .now = now,
-		.gives_way = store_gives_way(row->item->kind) };
+	const struct db_change change = { .run = run_put, .row = row,
+		.now = now, .gives_way = store_gives_way(row->item->kind) };
 
-	return change_db(be, &change, err);
+	return db_change(be, &change, err);
 }
 
 static int
@@ -279,15 +266,15 @@ sqlite_swap(struct store_backend *be, const struct store_row *row,
 {
 	sqlite3_stmt *st;
 	bool swapped;
-	int rc, r = enter(be, err);
+	int rc, r = db_enter(be, err);
 
 	if (r != 0)
 		return r;
-	st = statement(be, DB_SWAP, row->item);
+	st = db_bind(be, DB_SWAP, row->item);
 	sqlite3_bind_blob(st, 5, old->buf, (int)old->len, SQLITE_STATIC);
 	rc = row_set(be, DB_SWAP, row);
 	swapped = sqlite3_changes(be->db) > 0;
-	r = leave_with(be, rc, err);
+	r = db_leave(be, rc, err);
 	return r == 0 && !swapped ? err_set(err, E_NOTFOUND,
 	    "another value is stored") : r;
 }
@@ -318,7 +305,7 @@ sqlite_list(struct store_backend *be, struct store_list *list,
 {
 	unsigned seen = 0;
 	sqlite3_stmt *st;
-	int rc, r = enter(be, err);
+	int rc, r = db_enter(be, err);
 
 	if (r != 0)
 		return r;
@@ -330,9 +317,9 @@ sqlite_list(struct store_backend *be, struct store_list *list,
 		list_add(list, st);
 		seen++;
 	}
-	done(st);
+	db_done(st);
 	list->end = seen < STORE_LIST;
-	return leave_with(be, rc, err);
+	return db_leave(be, rc, err);
 }
 
 /* In steps, so that others get in between. */
@@ -342,14 +329,14 @@ sqlite_sweep(struct store_backend *be, int64_t before, struct err *err)
 	int rc, gone, r;
 
 	do {
-		if ((r = enter(be, err)) != 0)
+		if ((r = db_enter(be, err)) != 0)
 			return r;
 		gone = sqlite3_total_changes(be->db);
 		if ((rc = begin(be)) == SQLITE_OK)
 			rc = end(be, sweep(be, before));
 		gone = be->db == NULL ? 0 : sqlite3_total_changes(be->db) -
 		    gone;
-		r = leave_with(be, rc, err);
+		r = db_leave(be, rc, err);
 	} while (r == 0 && gone > 0);
 	return r;
 }
@@ -358,118 +345,11 @@ static int
 sqlite_del(struct store_backend *be, const struct store_item *item,
     struct err *err)
 {
-	int r = enter(be, err);
+	int r = db_enter(be, err);
 
 	if (r != 0)
 		return r;
-	return leave_with(be, run(statement(be, DB_DELETE, item)), err);
-}
-
-/* --- Leases --------------------------------------------------------------- */
-
-static int
-lease_set(struct store_backend *be, enum db_statement which,
-    const struct store_claim *claim)
-{
-	sqlite3_stmt *st = statement(be, which, &claim->lease->item);
-
-	sqlite3_bind_blob(st, 3, claim->lease->owner,
-	    sizeof(claim->lease->owner), SQLITE_STATIC);
-	sqlite3_bind_int64(st, 4, claim->now + claim->ms);
-	sqlite3_bind_int64(st, 5, claim->ms);
-	return run(st);
-}
-
-static int
-lease_cut(struct store_backend *be, const struct store_claim *claim,
-    int64_t until)
-{
-	sqlite3_stmt *st = statement(be, DB_LEASE_CUT, &claim->lease->item);
-
-	sqlite3_bind_int64(st, 3, until);
-	return run(st);
-}
-
-/*
- * A lease that ends later than it could if the clock were right was taken
- * before the clock was set back: its owner gets its whole time once more.
- */
-static int
-lease_take(struct store_backend *be, const struct store_claim *claim,
-    bool *taken)
-{
-	sqlite3_stmt *st = statement(be, DB_LEASE_GET, &claim->lease->item);
-	int64_t until = 0, length = 0;
-	int rc = sqlite3_step(st);
-
-	if (rc == SQLITE_ROW) {
-		until = sqlite3_column_int64(st, 0);
-		length = sqlite3_column_int64(st, 1);
-	}
-	done(st);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return rc;
-	*taken = until > claim->now;
-	if (!*taken)
-		return lease_set(be, DB_LEASE_SET, claim);
-	length = SD_MIN(SD_MAX(length, (int64_t)0), (int64_t)STORE_LEASE_MAX);
-	if (until - claim->now > length)
-		return lease_cut(be, claim, claim->now + length);
-	return SQLITE_OK;
-}
-
-static int
-busy(struct err *err, const char *why)
-{
-	return err_set(err, E_BUSY, "%s", why);
-}
-
-static int
-run_claim(struct store_backend *be, const struct change *change)
-{
-	return lease_take(be, change->claim, change->taken);
-}
-
-static int
-sqlite_claim(struct store_backend *be, const struct store_claim *claim,
-    struct err *err)
-{
-	bool taken = false;
-	const struct change change = { .run = run_claim, .claim = claim,
-		.taken = &taken, .now = claim->now,
-		.gives_way = store_gives_way(claim->lease->item.kind) };
-	int r = change_db(be, &change, err);
-
-	return r == 0 && taken ? busy(err, "another has the lease") : r;
-}
-
-static int
-sqlite_renew(struct store_backend *be, const struct store_claim *claim,
-    struct err *err)
-{
-	bool lost = false;
-	int rc, r = enter(be, err);
-
-	if (r != 0)
-		return r;
-	rc = lease_set(be, DB_LEASE_RENEW, claim);
-	lost = sqlite3_changes(be->db) == 0;
-	r = leave_with(be, rc, err);
-	return r == 0 && lost ? busy(err, "the lease was lost: its time was "
-	    "over, and another took it") : r;
-}
-
-static void
-sqlite_release(struct store_backend *be, const struct store_lease *lease)
-{
-	sqlite3_stmt *st;
-
-	if (enter(be, NULL) != 0)
-		return;		/* its time will end it */
-	st = statement(be, DB_LEASE_END, &lease->item);
-	sqlite3_bind_blob(st, 3, lease->owner, sizeof(lease->owner),
-	    SQLITE_STATIC);
-	leave_with(be, run(st), NULL);
+	return db_leave(be, db_run(db_bind(be, DB_DELETE, item)), err);
 }
 
 /* --- Open and close ------------------------------------------------------- */
@@ -504,7 +384,7 @@ sqlite_open(const struct store_settings *settings,
 static int
 sqlite_look(struct store_backend *be, struct err *err)
 {
-	int r = enter(be, err);
+	int r = db_enter(be, err);
 
 	if (r == 0)
 		leave(be);
@@ -523,7 +403,7 @@ const struct store_ops store_sqlite = {
 	.swap = sqlite_swap,
 	.list = sqlite_list,
 	.sweep = sqlite_sweep,
-	.claim = sqlite_claim,
-	.renew = sqlite_renew,
-	.release = sqlite_release,
+	.claim = db_claim,
+	.renew = db_renew,
+	.release = db_release,
 };

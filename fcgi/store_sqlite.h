@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What store_sqlite.c (values and leases) and store_sqlite_open.c (the file,
- * the connection, the schema, errors) share.
+ * What store_sqlite.c (values), store_sqlite_leases.c and store_sqlite_open.c
+ * (the file, the connection, the schema, errors) share.
  */
 #ifndef STAGEDOOR_STORE_SQLITE_H
 #define STAGEDOOR_STORE_SQLITE_H
@@ -39,5 +39,42 @@ bool db_is_there(const struct store_backend *be);
 /* What an SQLite code means: 0, or E_STORE with err filled. Closes the
    connection where another may do better. */
 int db_result(struct store_backend *be, int rc, struct err *err);
+
+/* ---- store_sqlite.c ---- */
+
+/* Have the connection for oneself, open, on the file that is there. 0, or
+   E_STORE and one has it not. */
+int db_enter(struct store_backend *be, struct err *err);
+/* Give it back, with what came of it: as db_result. */
+int db_leave(struct store_backend *be, int rc, struct err *err);
+/* Bind kind and key, where there is an item. */
+sqlite3_stmt *db_bind(struct store_backend *be, enum db_statement which,
+    const struct store_item *item);
+int db_run(sqlite3_stmt *st);	/* to its end: an SQLite code */
+void db_done(sqlite3_stmt *st);
+
+/*
+ * What is done in one transaction, and once more with room made where the
+ * store was full: what is over goes first, then what can be made again.
+ */
+struct db_change {
+	int (*run)(struct store_backend *be, const struct db_change *change);
+	const struct store_row *row;
+	const struct store_claim *claim;
+	bool *taken;
+	int64_t now;
+	bool gives_way;		/* is itself such, and drives out none */
+};
+
+int db_change(struct store_backend *be, const struct db_change *change,
+    struct err *err);
+
+/* ---- store_sqlite_leases.c: as struct store_ops has them ---- */
+
+int db_claim(struct store_backend *be, const struct store_claim *claim,
+    struct err *err);
+int db_renew(struct store_backend *be, const struct store_claim *claim,
+    struct err *err);
+void db_release(struct store_backend *be, const struct store_lease *lease);
 
 #endif

@@ -277,6 +277,24 @@ sweeps_what_is_over(void **state UNUSED)
 	store_close(st);
 }
 
+static void
+knows_the_same_settings(void **state UNUSED)
+{
+	struct store_settings a = rig_settings, b = rig_settings;
+
+	secret_set(&a.password, "hush", 4);
+	assert_false(store_settings_same(&a, &b));
+	secret_set(&b.password, "hush", 4);
+	assert_true(store_settings_same(&a, &b));
+	b.url = "unix:/x";
+	assert_false(store_settings_same(&a, &b));
+	b.url = a.url;
+	b.key_file = "/x";
+	assert_false(store_settings_same(&a, &b));
+	secret_release(&a.password);
+	secret_release(&b.password);
+}
+
 /* --- A full store --------------------------------------------------------- */
 
 static void
@@ -519,6 +537,7 @@ main(void)
 		RIG_ALL(may_be_called_by_who_looks),
 		RIG_ALL(seals_for_somebody_else_to_keep),
 		RIG_ALL(says_whether_others_see_it),
+		RIG_ON(knows_the_same_settings, "sqlite"),
 		RIG_ON(sweeps_what_is_over, "memory"),
 		RIG_ON(sweeps_what_is_over, "sqlite"),
 		RIG_ON(keeps_tokens_when_it_is_full, "memory"),
