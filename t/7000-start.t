@@ -4,6 +4,7 @@
 # works as it stands, twice, and --stop leaves nothing behind.
 use Stagedoor::Test;
 use Stagedoor::HTTP;
+use Stagedoor::Surfer;
 
 program($_) for qw(nginx curl openssl bash);
 
@@ -11,7 +12,8 @@ my $home = tempdir() . '/home';
 mkdir $home or die "$home: $!";
 my $state = "$home/.local/state/stagedoor-start";
 my %env = (HOME => $home, XDG_STATE_HOME => undef, KUBECONFIG => undef,
-    STAGEDOOR_CONFIG => undef);
+    STAGEDOOR_CONFIG => undef, STAGEDOOR_CACHE => undef,
+    XDG_CACHE_HOME => undef);
 
 sub start {
 	return run_command(['bash', top() . '/start', @_], env => \%env,
@@ -22,7 +24,7 @@ END { start('--stop') if defined $home && -d "$state" }
 sub begin { return start('--program', stagedoor_bin(), @_) }
 
 # The commands that it tells the user to try.
-sub lines { return $_[0]{out} =~ /^ +(curl .*)$/mg }
+sub lines { return ($_[0]{out} =~ /^ +(curl .*)$/mg)[0 .. 2] }
 
 # Does what it says, as the user would; gives the answers' JSON.
 sub try {
@@ -38,7 +40,7 @@ sub try {
 
 sub pids {
 	return map { my $f = "$state/$_.pid"; -e $f ? 0 + slurp($f) : () }
-	    qw(nginx pool);
+	    qw(nginx pool issuer);
 }
 
 is start('--status')->{code}, 1, 'at first it does not run';
@@ -49,6 +51,8 @@ my $first = begin();
 is $first->{code}, 0, 'it starts without a kubeconfig'
     or diag $first->{out}, $first->{err};
 like $first->{out}, qr/^==> .*sample cluster/m, 'and says what it does';
+like $first->{out}, qr/^==> no issuer to sign in at: \S/m,
+    'and that there is no issuer here, and why';
 my ($url) = $first->{out} =~ m{(http://127\.0\.0\.1:\d+/\S*)};
 ok $url, 'it prints a URL';
 my $page = run_command(['curl', '-s', $url], env => \%env);
@@ -100,6 +104,67 @@ is_deeply [grep { -e "/proc/$_/exe" } @now], [], 'and leaves no process';
 is get(Stagedoor::HTTP->new(port => $port), '/clusters')->{status}, undef,
     'and nothing listens';
 is start('--stop')->{code}, 0, 'once more does not break';
+
+# --- An issuer to sign in at ------------------------------------------------
+
+# What t/issuers/build has put beside the tree, if it can be had here.
+sub cache {
+	return undef if !have_program('node') || !have_program('npm');
+	require Stagedoor::RealIssuer;
+	my $dir = Stagedoor::RealIssuer::built('oidc-provider');
+	return $dir =~ s{/issuers/[^/]+$}{}r;
+}
+
+# As a person does with a browser: the page that it ends with.
+sub sign_in {
+	my ($connect, $user) = @_;
+	my $json = decode_json(slurp("$state/issuer.json"));
+	my ($origin, $port) = $connect =~ m{^(http://[^/]+:(\d+))};
+	my $surfer = Stagedoor::Surfer->new(at => { $origin => $port,
+	    $json->{issuer} => $json->{port} });
+	my $page = $surfer->submit($surfer->go($connect));
+	like $page->{body}, qr/Who are you/, 'Connect leads to the issuer';
+	return $surfer->submit($page, user => $user);
+}
+
+sub try_signing_in {
+	my ($cache) = @_;
+	local $env{STAGEDOOR_CACHE} = $cache;
+	my $ran = begin();
+	is $ran->{code}, 0, 'it starts with an issuer'
+	    or diag $ran->{out}, $ran->{err};
+	my ($connect) = $ran->{out} =~ m{(http://\S+/connect)\n};
+	ok $connect, 'it prints where to sign in';
+	like $ran->{out}, qr/alice/, 'and as whom';
+	my ($row) = grep { $_->{cluster}{name} eq 'oidc' }
+	    @{(try('first', lines($ran)))[1]{items}};
+	is $row->{errors}[0]{statusCode}, 401, 'nobody is signed in yet';
+	like sign_in($connect, 'bob')->{body}, qr/bob\@example\.org/,
+	    'bob is connected';
+	my ($version) = grep { m{/oidc/} } $ran->{out} =~ /^ +(curl .*)$/mg;
+	# For a second what was found in the store before may be used.
+	wait_for(sub { run_command(['sh', '-c', "$version -f"],
+	    env => \%env)->{code} == 0 }, 3, 'the session');
+	like((try('signed in', $version))[0]{gitVersion}, qr/^v1\./,
+	    'the other cluster opens');
+	my $secret = slurp("$state/issuer.secret") =~ s/\s+$//r;
+	unlike "$ran->{out}$ran->{err}" . join('', map { slurp($_) }
+	    "$state/how", glob "$state/log/*"), qr/\Q$secret\E|eyJhbGci/,
+	    'no secret and no token is printed or logged';
+	my @now = pids();
+	is scalar @now, 3, 'three processes';
+	is start('--stop')->{code}, 0, 'it stops';
+	is_deeply [grep { -e "/proc/$_/exe" } @now], [], 'all of them';
+	is_deeply [glob "$state/{tokens,issuer,token}*"], [],
+	    'nothing secret is left';
+}
+
+my $cache = cache();
+if (defined $cache) {
+	try_signing_in($cache);
+} else {
+	skip_one('no Node.js with npm for an issuer');
+}
 
 # --- A kubeconfig -----------------------------------------------------------
 

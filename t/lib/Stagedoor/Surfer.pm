@@ -25,31 +25,42 @@ sub new {
 
 sub go { return $_[0]->_walk('GET', $_[1]) }
 
+# Cookies for what is at that port: cookie(PORT, NAME => VALUE).
+sub cookie {
+	my ($self, $port, $name, $value) = @_;
+	$self->{cookies}{$port}{$name} = $value;
+	return $self;
+}
+
+# from is the origin of the page with the form.
 sub _walk {
-	my ($self, $method, $url, $body) = @_;
+	my ($self, $method, $url, $body, $from) = @_;
 	for (1 .. 20) {
 		my ($origin, $target) = $url =~ m{^(https?://[^/?]+)(.*)$}s
 		    or die "no URL: $url\n";
 		my $port = $self->{at}{$origin} // return { url => $url };
-		my $answer = $self->_ask($port, $method, $target || '/', $body);
+		my $answer = $self->_ask($port, $method, $target || '/',
+		    body => $body, origin => $from);
 		my $to = $answer->{headers}{location};
 		return { url => $url, status => $answer->{status},
 		    body => $answer->{body}, headers => $answer->{headers} }
 		    if ($answer->{status} // 0) !~ /^30[1237]$/;
-		($method, $body) = ('GET') if $answer->{status} != 307;
+		($method, $body, $from) = ('GET') if $answer->{status} != 307;
 		$url = _absolute($url, $to);
 	}
 	die "too many redirects, to $url\n";
 }
 
 sub _ask {
-	my ($self, $port, $method, $target, $body) = @_;
+	my ($self, $port, $method, $target, %opt) = @_;
+	my $body = $opt{body};
 	my $jar = $self->{cookies}{$port} //= {};
 	my %headers = (Accept => 'text/html');
 	$headers{Cookie} = join '; ', map { "$_=$jar->{$_}" } sort keys %$jar
 	    if %$jar;
 	$headers{'Content-Type'} = 'application/x-www-form-urlencoded'
 	    if defined $body;
+	$headers{Origin} = $opt{origin} if defined $opt{origin};
 	my $answer = Stagedoor::HTTP->new(port => $port)->request($method,
 	    $target =~ s/#.*//sr, headers => \%headers,
 	    defined $body ? (body => $body) : (), timeout => 60);
@@ -89,6 +100,13 @@ sub link_to {
 	return undef;
 }
 
+# post(ADDRESS, FORM, ADDRESS of the page that it is on).
+sub post {
+	my ($self, $url, $form, $page) = @_;
+	my ($origin) = ($page // $url) =~ m{^(https?://[^/?]+)};
+	return $self->_walk(POST => $url, $form, $origin);
+}
+
 # Send the page's first form, with these values in it.
 sub submit {
 	my ($self, $page, %values) = @_;
@@ -106,7 +124,7 @@ sub submit {
 	my ($action) = $head =~ /\baction="([^"]*)"/;
 	my $url = defined $action && $action ne ''
 	    ? _absolute($page->{url}, _plain($action)) : $page->{url};
-	return $self->_walk(POST => $url, $form)
+	return $self->post($url, $form, $page->{url})
 	    if $head =~ /\bmethod="post"/i;
 	return $self->go($url . ($url =~ /\?/ ? '&' : '?') . $form);
 }
