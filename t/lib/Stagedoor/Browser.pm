@@ -52,7 +52,8 @@ sub _flags {
 		component-update default-apps extensions gpu
 		dev-shm-usage domain-reliability breakpad
 		client-side-phishing-detection)),
-	    qw(--log-level=3 --no-first-run --no-default-browser-check
+	    qw(--log-level=3 --hide-scrollbars
+	    --no-first-run --no-default-browser-check
 	    --password-store=basic --force-color-profile=srgb
 	    --metrics-recording-only about:blank));
 }

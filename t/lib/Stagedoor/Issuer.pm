@@ -174,6 +174,9 @@ sub sign_in {
 	return $answer->{headers}{location};
 }
 
+# Its pages, of which it has none, walked through by a Stagedoor::Surfer.
+sub _pages { return $_[2] }
+
 # The parameters of an address, as a hash.
 sub parameters_of {
 	my ($url) = @_;
