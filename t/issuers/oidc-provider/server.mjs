@@ -17,6 +17,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { Store } from './store.mjs';
 
 const [, , modules, file] = process.argv;
 const config = JSON.parse(readFileSync(file));
@@ -40,6 +41,7 @@ async function grantOf(ctx) {
 }
 
 const provider = new Provider(config.issuer, {
+	adapter: Store,
 	clients: config.clients.map((client) => ({
 		id_token_signed_response_alg: config.alg, ...client })),
 	jwks: { keys: [
