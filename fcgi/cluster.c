@@ -103,23 +103,6 @@ connect_upstream(struct cluster *c, const struct settings *s,
 	return r;
 }
 
-/* signIn = "stagedoor" says that we prompt: we must know where. */
-static int
-check_login(const struct cluster *c, const struct settings *s, struct err *err)
-{
-	if (!(c->provider->flags & PROVIDER_USER_TOKEN))
-		return err_set(err, E_CONFIG, "signIn \"stagedoor\" is for "
-		    "aks, google and oidc: nobody signs in for %s",
-		    c->auth_provider);
-	if (settings_login(s, c->auth_provider, c->oidc_token_provider) !=
-	    NULL)
-		return 0;
-	return err_set(err, E_CONFIG, "signIn \"stagedoor\" needs an entry in "
-	    "stagedoor.login: provider %s%s%s", c->auth_provider,
-	    c->oidc_token_provider != NULL ? ", name " : "",
-	    c->oidc_token_provider != NULL ? c->oidc_token_provider : "");
-}
-
 static int
 prepare(struct cluster *c, const struct settings *s, struct transport *t,
     struct arena *arena, struct err *err)
@@ -137,8 +120,6 @@ prepare(struct cluster *c, const struct settings *s, struct transport *t,
 		return err_set(err, E_CONFIG, "url '%s' is not an http or "
 		    "https URL", shown(arena, c->url, NULL));
 	}
-	if (c->sign_in_stagedoor && (r = check_login(c, s, err)) != 0)
-		return r;
 	if (c->provider->check != NULL &&
 	    (r = c->provider->check(c, err)) != 0)
 		return r;

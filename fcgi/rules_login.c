@@ -2,7 +2,9 @@
 /* Rules for sign-in clients: what each kind of issuer needs. */
 #include "base.h"
 
+#include "../providers/provider.h"
 #include "rules_private.h"
+#include "settings_rules.h"
 
 static void
 needs(struct rules *r, const struct node *login, const char *key,
@@ -118,4 +120,45 @@ rule_logins(struct rules *r, const struct node *stagedoor)
 	if (node_get(stagedoor, "publicUrl") == NULL)
 		rule_problem(r, false, list, "publicUrl", "this key is "
 		    "missing; add it: issuers send browsers back there");
+}
+
+/* ---- clusters that they are for ---- */
+
+static bool
+opens(const struct node *login, const char *provider, const char *name)
+{
+	return str_eq(node_string(login, "provider"), provider) &&
+	    (strcmp(provider, "oidc") != 0 ||
+	    str_eq(node_string(login, "name"), name));
+}
+
+void
+rule_sign_in(struct rules *r, const struct node *cluster)
+{
+	const struct node *n = cluster_provider_node(cluster);
+	const struct node *meta = node_get(node_get(cluster, "authMetadata"),
+	    META_OIDC);
+	const struct node *list = node_get(node_get(r->root, "stagedoor"),
+	    "login");
+	const char *name = meta != NULL && meta->type == NODE_STRING ?
+	    meta->string : node_string(cluster, "oidcTokenProvider");
+	const struct provider_ops *p;
+	size_t i;
+
+	if (!str_eq(node_string(cluster, "signIn"), "stagedoor") ||
+	    n == NULL || n->type != NODE_STRING)
+		return;
+	p = provider_find(n->string);
+	if (p != NULL && !(p->flags & PROVIDER_USER_TOKEN))
+		rule_problem(r, true, node_get(cluster, "signIn"), "signIn",
+		    "this has no effect: only aks, google and oidc clusters "
+		    "are opened with tokens of their users");
+	if (p == NULL || !(p->flags & PROVIDER_USER_TOKEN))
+		return;
+	for (i = 0; list != NULL && i < list->n; i++)
+		if (opens(list->items[i], n->string, name))
+			return;
+	rule_problem(r, true, node_get(cluster, "signIn"), "signIn", "nobody "
+	    "can sign in for this cluster: stagedoor.login has no entry for "
+	    "its authProvider (and oidcTokenProvider); add one");
 }

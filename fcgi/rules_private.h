@@ -5,6 +5,8 @@
 
 #include "tree.h"
 
+#define META_OIDC "kubernetes.io/oidc-token-provider"
+
 struct rules {
 	struct tree *tree;
 	const struct node *root;
@@ -23,5 +25,6 @@ void rule_aws(struct rules *r);		/* rules_accounts.c */
 void rule_access(struct rules *r);
 /* rules_login.c */
 void rule_logins(struct rules *r, const struct node *stagedoor);
+void rule_sign_in(struct rules *r, const struct node *cluster);
 
 #endif

@@ -250,7 +250,9 @@ ask_init(const struct provider_call *call, struct session_ask *ask,
 	ask->rt = asker->rt;
 	ask->login = login_of(ask->rt->settings, call->cluster);
 	if (ask->login == NULL || ask->rt->store == NULL)
-		return err_set(err, E_CONFIG, "sign-ins are not kept here");
+		return err_set(err, E_SIGNIN, "nobody can sign in for cluster "
+		    "'%s': stagedoor.login has no entry for it",
+		    call->cluster->name);
 	if (who != NULL && who->kind == IDENTITY_SERVICE)
 		return err_set(err, E_DENIED, "cluster '%s' is for people who "
 		    "sign in: a service has no token of its own there",

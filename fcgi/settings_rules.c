@@ -12,7 +12,6 @@
 #include "verify.h"
 
 #define META_PROVIDER "kubernetes.io/auth-provider"
-#define META_OIDC "kubernetes.io/oidc-token-provider"
 #define NAMES_MAX 64		/* of providers, in a suggestion */
 
 void
@@ -145,6 +144,7 @@ rule_cluster(struct rules *r, const struct node *cluster)
 	rule_provider(r, cluster);
 	rule_oidc(r, cluster);
 	rule_impersonate(r, cluster);
+	rule_sign_in(r, cluster);
 }
 
 struct name {

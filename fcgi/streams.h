@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How many workers /proxy, and sign-ins that wait for an issuer, may hold in
- * this process, so that some are always left for everyone else: most of the threads for all of it, and the setting
- * `streams` for what says of itself that it is long (a watch, a log that
- * follows). Thread-safe.
+ * this process, so that some are always left for everyone else: most of the
+ * threads for all of it, and the setting `streams` for what says of itself
+ * that it is long (a watch, a log that follows). Thread-safe.
  */
 #ifndef STAGEDOOR_STREAMS_H
 #define STAGEDOOR_STREAMS_H

@@ -97,7 +97,8 @@ for my $more ('', $loose) {
 	    'a service that is called like a user';
 	is $web->post('/app/services/x', headers => [$bearer,
 	    ['Sec-Fetch-Site', 'same-origin']], json => { pad => 'y' x 5000,
-	    entity => { kind => '', metadata => {} } })->{status}, 403, 'a body goes past the question';
+	    entity => { kind => '', metadata => {} } })->{status}, 403,
+	    'a body goes past the question';
 	is $web->get('/_stagedoor/authorize', headers => [$bearer])->{status},
 	    404, 'the question itself is not for clients';
 	is $web->get(BASE . '/authorize', headers => [$bearer])->{status},

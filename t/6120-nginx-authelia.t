@@ -27,7 +27,10 @@ my $authelia = Stagedoor::Nginx->start_bare(name => 'authelia',
 		nobodys-session "";
 		default "";
 	}
-	map \$cookie_authelia_session \$is_in { bobs-session devs,ops; default ""; }
+	map \$cookie_authelia_session \$is_in {
+		bobs-session devs,ops;
+		default "";
+	}
 	map \$cookie_authelia_session \$answer {
 		bobs-session 200;
 		nobodys-session 200;

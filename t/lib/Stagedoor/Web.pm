@@ -8,8 +8,8 @@
 #	my $web = Stagedoor::Web->fcgiwrap(config => FILE, server => '...');
 #
 # host => TEXT stands in the virtual host; outside => 1 includes the file
-# before it. Servers that start the program themselves get a copy of it that any user may
-# run, and config => FILE of settings.
+# before it. Servers that start the program themselves get a copy of it that
+# any user may run, and config => FILE of settings.
 package Stagedoor::Web;
 
 use strict;
