@@ -320,8 +320,9 @@ for my $path ('/connect', '/connect/callback?state=x&code=y') {
 	is $answer->{status}, 401, "nobody at $path";
 	like $answer->{body}, qr/Please sign in to the portal/, 'reads so';
 }
-like $guest->get('/connect')->{headers}{'content-type'}, qr/json/,
-    'unless it is a program';
+like $guest->get('/connect', headers => { Accept => $_ })
+    ->{headers}{'content-type'}, qr/json/, "unless it wants $_"
+    for '*/*', 'application/json', '';
 like $guest->get('/clusters', headers => { %html })
     ->{headers}{'content-type'}, qr/json/, 'or another route';
 
