@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "store_private.h"
 #include "store_rig.h"
 #include "strbuf.h"
 
@@ -491,6 +492,49 @@ never_goes_back_while_it_seals_anew(void **state UNUSED)
 	store_close(st);
 }
 
+static int
+swap(struct store *st, const struct store_sealed_row *old, const char *bytes)
+{
+	struct store_item item = rig_item(1);
+	struct store_row row = { .item = &item, .sealed = bytes,
+		.len = strlen(bytes), .expires = old->expires };
+
+	return st->ops->swap(st->be, &row, &old->sealed, st->now(), NULL);
+}
+
+/* What is put meanwhile, or deleted, is not put back. */
+static void
+swaps_only_what_it_saw(void **state UNUSED)
+{
+	struct store_sealed_row row = STORE_SEALED_ROW_INIT;
+	struct store_item item = rig_item(1);
+	struct store *st = rig_open();
+	int64_t until = clock_wall_ms() + 60000, expires = 0;
+	struct secret value = SECRET_INIT;
+
+	assert_int_equal(rig_put(st, 1, "old", until), 0);
+	assert_int_equal(store_fetch(st, &item, &row, NULL), 0);
+	assert_int_equal(rig_put(st, 1, "new", until), 0);
+	assert_int_equal(swap(st, &row, "sealed anew"), E_NOTFOUND);
+	assert_int_equal(store_get(st, &item, &value, &expires, NULL), 0);
+	assert_string_equal(value.ptr, "new");
+	assert_int_equal(expires, until);
+	assert_int_equal(store_del(st, &item, NULL), 0);
+	assert_int_equal(swap(st, &row, "sealed anew"), E_NOTFOUND);
+	rig_has_not(st, 1, E_NOTFOUND);
+	assert_int_equal(rig_put(st, 1, "old", until), 0);
+	strbuf_reset(&row.sealed);
+	assert_int_equal(store_fetch(st, &item, &row, NULL), 0);
+	assert_int_equal(swap(st, &row, "sealed anew"), 0);
+	strbuf_reset(&row.sealed);
+	assert_int_equal(store_fetch(st, &item, &row, NULL), 0);
+	assert_string_equal(row.sealed.buf, "sealed anew");
+	assert_int_equal(row.expires, until);
+	secret_release(&value);
+	strbuf_release(&row.sealed);
+	store_close(st);
+}
+
 static void
 waits_for_its_key_file(void **state UNUSED)
 {
@@ -547,6 +591,7 @@ main(void)
 		RIG_SHARED(counts_what_nobody_can_open),
 		RIG_SHARED(shares_leases_and_values_across_orders_of_keys),
 		RIG_SHARED(never_goes_back_while_it_seals_anew),
+		RIG_ALL(swaps_only_what_it_saw),
 		RIG_SHARED(waits_for_its_key_file),
 	};
 

@@ -38,6 +38,33 @@ cannot_get(struct store *st, unsigned n, const char *why)
 		fail_msg("'%s' does not say '%s'", err.text, why);
 }
 
+static int
+is_good(void *ctx, const struct store_item *item UNUSED,
+    const struct secret *value)
+{
+	unsigned *good = ctx;
+
+	assert_string_equal(value->ptr, "bobby-token");
+	(*good)++;
+	return 0;
+}
+
+/* Whoever looks at all of them sees the good ones, and how many are not. */
+static void
+counts_them(struct store *st)
+{
+	unsigned good = 0;
+	struct store_visit visit = { .kind = "source", .each = is_good,
+		.ctx = &good };
+	struct store_resealed done;
+
+	assert_int_equal(store_each(st, &visit, NULL), 0);
+	assert_in_range(visit.bad, 1, 2);
+	assert_int_equal(visit.bad + good, 2);
+	assert_int_equal(store_reseal(st, NULL, &done, NULL), 0);
+	assert_int_equal(done.values, 2);
+}
+
 /* --- Rows ----------------------------------------------------------------- */
 
 static void
@@ -66,6 +93,7 @@ sees_rows_that_were_changed(void **state UNUSED)
 		rig_has(st, 1, "alice-token");
 		meddle(changes[i]);
 		cannot_get(st, 1, "damaged");
+		counts_them(st);
 	}
 	/* A new value makes it good. */
 	assert_int_equal(rig_put(st, 1, "alice-token", 0), 0);
