@@ -26,7 +26,7 @@ use Stagedoor::JSON qw(encode_json);
 use Stagedoor::OidcProvider;
 use Stagedoor::Redis;
 use Stagedoor::Test ();
-use Stagedoor::Util qw(free_port tempdir write_file);
+use Stagedoor::Util qw(free_port tempdir wait_for write_file);
 use Stagedoor::Visitor;
 use Time::HiRes qw(sleep time);
 
@@ -247,8 +247,11 @@ sub _kill {
 	my $pool = $self->_victim or return 0;
 	$pool->process->signal('STOP');
 	sleep 0.05;
-	my $busy = $self->{real}->_tell(busy => $pool->pid, 1.5);
-	my $users = $self->{real}->_tell('users');
+	my $real = $self->{real};
+	wait_for(sub { !$real->_tell(working => $pool->pid) }, 10,
+	    'the issuer');
+	my $busy = $real->_tell(busy => $pool->pid, 1.5);
+	my $users = $real->_tell('users');
 	for my $user (@$busy) {
 		$self->{excused}{$user} = $users->{$user}{rotations} + 1;
 		$self->{excuses}{$user}++;

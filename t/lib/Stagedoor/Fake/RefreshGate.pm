@@ -10,6 +10,8 @@
 #	reuses			a line for each reuse: who, when, after what
 #	busy => PID, SECONDS	users of whom that process shows a token, or got
 #				the answer within those last seconds
+#	working => PID		how many of its requests the issuer has yet to
+#				answer
 package Stagedoor::Fake::RefreshGate;
 
 use strict;
@@ -49,6 +51,12 @@ sub busy {
 	    && $_->{chain} && (!defined $_->{end} || $_->{end} > $now
 	    - $seconds) } @{$self->{events}};
 	return [sort keys %busy];
+}
+
+sub working {
+	my ($self, $pid) = @_;
+	return scalar grep { $_->{pid} == $pid && !defined $_->{end} }
+	    @{$self->{events}};
 }
 
 # --- What passes ------------------------------------------------------------
