@@ -7,7 +7,9 @@ use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
 
 use Digest::SHA qw(sha256_base64 sha256_hex);
+use POSIX ();
 use Stagedoor::Visitor;
+use Time::HiRes qw(sleep time);
 
 my $issuer = issuer(access_seconds => 300);
 my $other = issuer(dialect => 'google', without => ['end_session']);
@@ -360,6 +362,36 @@ like $ann->get('/connect?failed=not-kept')->{body},
     qr/could not be kept/, 'and the page says why';
 is $ann->request(DELETE => '/connect/oidc/corp')->{status}, 500,
     'nor is a sign-out claimed';
+
+# --- A slow issuer ----------------------------------------------------------
+
+# Three of four workers may wait for it; the fourth is for everybody else.
+my $small = pool(name => 'small', threads => 4, settings => $settings);
+my $narrow = nginx(pool => $small, server => Stagedoor::Visitor::SERVER);
+my @back = map { [$_, $_->come_back('oidc/corp')] }
+    map { visitor("dan-$_", web => $narrow) } 1 .. 4;
+$issuer->behave(token => 'slow:3');
+my @kids = map { aside(@$_) } @back;
+sleep 0.5;
+my $began = time;
+is get($narrow, '/clusters', headers => { 'X-Test-User' => 'ann' })->{status},
+    200, 'while sign-ins wait, others are answered';
+cmp_ok time - $began, '<', 1, 'and at once';
+my %ends;
+$ends{(waitpid $_, 0) && $? >> 8}++ for @kids;
+is_deeply \%ends, { 1 => 3, 2 => 1 },
+    'three waited, one was told to try again';
+$issuer->behave(token => 'ok');
+
+# Somebody in a process of its own: 1 is connected, 2 got a 503.
+sub aside {
+	my ($visitor, $address) = @_;
+	my $pid = fork() // die "fork: $!";
+	return $pid if $pid;
+	my $got = $visitor->get($address, foreign => 1, timeout => 20);
+	POSIX::_exit(($got->{headers}{location} // '') =~ /done=connected/ ? 1
+	    : $got->{status} == 503 ? 2 : 3);
+}
 
 # --- Without a login --------------------------------------------------------
 
