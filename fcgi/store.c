@@ -311,7 +311,7 @@ swap_with(struct store *st, const struct store_swap *swap,
 		return r;
 	if (!is)
 		return err_set(err, E_BUSY, "another value is stored now");
-	return st->ops->swap(st->be, row, &old->sealed, st->now(), err);
+	return st->ops->swap(st->be, row, old, st->now(), err);
 }
 
 int

@@ -169,7 +169,7 @@ seal_anew(struct store *st, const struct store_item *item,
 	store_seal(st, item, old->expires, value, &sealed);
 	row.sealed = sealed.buf;
 	row.len = sealed.len;
-	r = st->ops->swap(st->be, &row, &old->sealed, st->now(), err);
+	r = st->ops->swap(st->be, &row, old, st->now(), err);
 	strbuf_release(&sealed);
 	return r;
 }

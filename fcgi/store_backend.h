@@ -29,6 +29,13 @@ struct store_row {
 	size_t len;
 };
 
+struct store_sealed_row {	/* what get gives; owned */
+	struct strbuf sealed;
+	int64_t expires;
+};
+#define STORE_SEALED_ROW_INIT \
+	{ STRBUF_INIT(STORE_VALUE_MAX + SEAL_OVERHEAD), 0 }
+
 struct store_claim {
 	const struct store_lease *lease;
 	int64_t now, ms;
@@ -85,10 +92,11 @@ struct store_ops {
 	    int64_t now, struct err *err);
 	int (*del)(struct store_backend *be, const struct store_item *item,
 	    struct err *err);
-	/* Put it in the place of these very bytes; E_NOTFOUND: they are not
-	   there any more. Durable. */
+	/* Put it in the place of this very row; E_NOTFOUND: that is not there
+	   any more. Durable. */
 	int (*swap)(struct store_backend *be, const struct store_row *row,
-	    const struct strbuf *old, int64_t now, struct err *err);
+	    const struct store_sealed_row *old, int64_t now,
+	    struct err *err);
 	/* The next page; rows with names that are none are left out. */
 	int (*list)(struct store_backend *be, struct store_list *list,
 	    struct err *err);

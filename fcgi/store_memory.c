@@ -251,18 +251,20 @@ memory_del(struct store_backend *be, const struct store_item *item,
 
 static int
 memory_swap(struct store_backend *be, const struct store_row *new,
-    const struct strbuf *old, int64_t now UNUSED, struct err *err)
+    const struct store_sealed_row *old, int64_t now UNUSED, struct err *err)
 {
 	struct row *row;
 	int r = 0;
 
 	pthread_mutex_lock(&be->lock);
 	row = find(&be->items, new->item);
-	if (row == NULL || row->len != old->len ||
-	    memcmp(row->bytes, old->buf, old->len) != 0)
+	if (row == NULL || row->len != old->sealed.len ||
+	    memcmp(row->bytes, old->sealed.buf, row->len) != 0) {
 		r = err_set(err, E_NOTFOUND, "another value is stored");
-	else
+	} else {
 		row_set(&be->items, row, new->sealed, new->len);
+		row->expires = new->expires;
+	}
 	pthread_mutex_unlock(&be->lock);
 	return r;
 }

@@ -13,13 +13,6 @@ struct store {
 	int64_t (*now)(void);
 };
 
-struct store_sealed_row {
-	struct strbuf sealed;
-	int64_t expires;
-};
-#define STORE_SEALED_ROW_INIT \
-	{ STRBUF_INIT(STORE_VALUE_MAX + SEAL_OVERHEAD), 0 }
-
 /* The bytes: 0, E_NOTFOUND (also where they expired) or E_STORE. */
 int store_fetch(struct store *st, const struct store_item *item,
     struct store_sealed_row *out, struct err *err);

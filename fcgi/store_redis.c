@@ -19,8 +19,12 @@
 #define BYTES_MAX (REDIS_TIME + STORE_VALUE_MAX + SEAL_OVERHEAD)
 #define LIFE_MAX INT64_C(315360000000)	/* ten years in ms, then for ever */
 
+/* There already: the answer to the first time was lost. (No two sealed values
+   are the same.) */
 static const char swap_script[] =
-    "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end "
+    "local v = redis.call('get', KEYS[1]) "
+    "if v == ARGV[2] then return 1 end "
+    "if v ~= ARGV[1] then return 0 end "
     "if ARGV[3] == '0' then redis.call('set', KEYS[1], ARGV[2]) else "
     "redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3]) end return 1";
 /* Ours already: the answer to the first time was lost. */
@@ -71,13 +75,13 @@ redis_unexpected(const struct store_backend *be, redisReply *reply,
 	return E_STORE;
 }
 
-/* Something that answers with a number. */
+/* Something that answers with a number. refusal may be NULL. */
 static int
 ask_number(struct store_backend *be, const struct redis_args *args,
-    long long *out, struct err *err)
+    long long *out, enum redis_refusal *refusal, struct err *err)
 {
 	redisReply *reply = NULL;
-	int r = redis_ask(be, args, &reply, NULL, err);
+	int r = redis_ask(be, args, &reply, refusal, err);
 
 	if (r != 0)
 		return r;
@@ -192,6 +196,15 @@ set_once(struct store_backend *be, const struct redis_args *args,
 	return r;
 }
 
+/* Redis was full, but it is worth another try. */
+static bool
+made_room(struct store_backend *be, const struct store_item *item,
+    enum redis_refusal refusal)
+{
+	return refusal == REDIS_FULL && !store_gives_way(item->kind) &&
+	    redis_remove_others(be, NULL) == 0;
+}
+
 static int
 redis_put(struct store_backend *be, const struct store_row *row, int64_t now,
     struct err *err)
@@ -215,8 +228,7 @@ redis_put(struct store_backend *be, const struct store_row *row, int64_t now,
 		redis_add_text(&args, life);
 	}
 	r = set_once(be, &args, &refusal, &why);
-	if (refusal == REDIS_FULL && !store_gives_way(row->item->kind) &&
-	    redis_remove_others(be, NULL) == 0)
+	if (made_room(be, row->item, refusal))
 		r = set_once(be, &args, &refusal, &why);
 	strbuf_release(&bytes);
 	if (r != 0 && err != NULL)
@@ -232,7 +244,7 @@ redis_del_key(struct store_backend *be, const char *key, struct err *err)
 
 	redis_add_text(&args, "DEL");
 	redis_add_text(&args, key);
-	return ask_number(be, &args, &n, err);
+	return ask_number(be, &args, &n, NULL, err);
 }
 
 static int
@@ -247,14 +259,16 @@ redis_del(struct store_backend *be, const struct store_item *item,
 
 static int
 redis_swap(struct store_backend *be, const struct store_row *row,
-    const struct strbuf *old, int64_t now, struct err *err)
+    const struct store_sealed_row *old, int64_t now, struct err *err)
 {
-	const struct store_row was = { .item = row->item, .sealed = old->buf,
-		.len = old->len, .expires = row->expires };
+	const struct store_row was = { .sealed = old->sealed.buf,
+		.len = old->sealed.len, .expires = old->expires };
 	struct strbuf before = STRBUF_INIT(STRBUF_UNLIMITED);
 	struct strbuf after = STRBUF_INIT(STRBUF_UNLIMITED);
 	struct redis_args args = { .n = 0 };
+	enum redis_refusal refusal = REDIS_REFUSED_NOT;
 	char key[REDIS_KEY_MAX], life[24];
+	struct err why = ERR_INIT;
 	long long swapped = 0;
 	int r;
 
@@ -266,11 +280,16 @@ redis_swap(struct store_backend *be, const struct store_row *row,
 	add(&args, before.buf, before.len);
 	add(&args, after.buf, after.len);
 	redis_add_text(&args, life);
-	r = ask_number(be, &args, &swapped, err);
+	r = ask_number(be, &args, &swapped, &refusal, &why);
+	if (made_room(be, row->item, refusal))
+		r = ask_number(be, &args, &swapped, NULL, &why);
 	strbuf_release(&before);
 	strbuf_release(&after);
-	return r == 0 && swapped == 0 ? err_set(err, E_NOTFOUND,
-	    "another value is stored") : r;
+	if (r == 0 && swapped == 0)
+		return err_set(err, E_NOTFOUND, "another value is stored");
+	if (r != 0 && err != NULL)
+		*err = why;
+	return r;
 }
 
 /* --- Leases --------------------------------------------------------------- */
@@ -280,9 +299,11 @@ static int
 lease(struct store_backend *be, const char *script,
     const struct store_claim *claim, bool *done, struct err *err)
 {
+	enum redis_refusal refusal = REDIS_REFUSED_NOT;
 	const struct store_lease *l = claim->lease;
 	struct redis_args args = { .n = 0 };
 	char key[REDIS_KEY_MAX], ms[24];
+	struct err why = ERR_INIT;
 	long long n = 0;
 	int r;
 
@@ -291,7 +312,11 @@ lease(struct store_backend *be, const char *script,
 	add_script(&args, script, key);
 	add(&args, l->owner, sizeof(l->owner));
 	redis_add_text(&args, ms);
-	r = ask_number(be, &args, &n, err);
+	r = ask_number(be, &args, &n, &refusal, &why);
+	if (made_room(be, &l->item, refusal))
+		r = ask_number(be, &args, &n, NULL, &why);
+	if (r != 0 && err != NULL)
+		*err = why;
 	*done = r == 0 && n != 0;
 	return r;
 }

@@ -261,21 +261,29 @@ sqlite_put(struct store_backend *be, const struct store_row *row,
 }
 
 static int
-sqlite_swap(struct store_backend *be, const struct store_row *row,
-    const struct strbuf *old, int64_t now UNUSED, struct err *err)
+run_swap(struct store_backend *be, const struct db_change *change)
 {
-	sqlite3_stmt *st;
-	bool swapped;
-	int rc, r = db_enter(be, err);
+	const struct strbuf *old = &change->old->sealed;
+	int rc;
 
-	if (r != 0)
-		return r;
-	st = db_bind(be, DB_SWAP, row->item);
-	sqlite3_bind_blob(st, 5, old->buf, (int)old->len, SQLITE_STATIC);
-	rc = row_set(be, DB_SWAP, row);
-	swapped = sqlite3_changes(be->db) > 0;
-	r = db_leave(be, rc, err);
-	return r == 0 && !swapped ? err_set(err, E_NOTFOUND,
+	sqlite3_bind_blob(db_bind(be, DB_SWAP, NULL), 5, old->buf,
+	    (int)old->len, SQLITE_STATIC);
+	rc = row_set(be, DB_SWAP, change->row);
+	*change->taken = sqlite3_changes(be->db) == 0;
+	return rc;
+}
+
+static int
+sqlite_swap(struct store_backend *be, const struct store_row *row,
+    const struct store_sealed_row *old, int64_t now, struct err *err)
+{
+	bool another = false;
+	const struct db_change change = { .run = run_swap, .row = row,
+		.old = old, .taken = &another, .now = now,
+		.gives_way = store_gives_way(row->item->kind) };
+	int r = db_change(be, &change, err);
+
+	return r == 0 && another ? err_set(err, E_NOTFOUND,
 	    "another value is stored") : r;
 }
 

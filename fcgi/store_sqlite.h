@@ -60,8 +60,9 @@ void db_done(sqlite3_stmt *st);
 struct db_change {
 	int (*run)(struct store_backend *be, const struct db_change *change);
 	const struct store_row *row;
+	const struct store_sealed_row *old;
 	const struct store_claim *claim;
-	bool *taken;
+	bool *taken;		/* out: another has it, or has put another */
 	int64_t now;
 	bool gives_way;		/* is itself such, and drives out none */
 };

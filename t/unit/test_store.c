@@ -493,13 +493,13 @@ never_goes_back_while_it_seals_anew(void **state UNUSED)
 }
 
 static int
-swap(struct store *st, const struct store_sealed_row *old, const char *bytes)
+swap(struct store *st, const struct store_sealed_row *old, int64_t expires)
 {
 	struct store_item item = rig_item(1);
-	struct store_row row = { .item = &item, .sealed = bytes,
-		.len = strlen(bytes), .expires = old->expires };
+	struct store_row row = { .item = &item, .sealed = "sealed anew",
+		.len = 11, .expires = expires };
 
-	return st->ops->swap(st->be, &row, &old->sealed, st->now(), NULL);
+	return st->ops->swap(st->be, &row, old, st->now(), NULL);
 }
 
 /* What is put meanwhile, or deleted, is not put back. */
@@ -515,21 +515,21 @@ swaps_only_what_it_saw(void **state UNUSED)
 	assert_int_equal(rig_put(st, 1, "old", until), 0);
 	assert_int_equal(store_fetch(st, &item, &row, NULL), 0);
 	assert_int_equal(rig_put(st, 1, "new", until), 0);
-	assert_int_equal(swap(st, &row, "sealed anew"), E_NOTFOUND);
+	assert_int_equal(swap(st, &row, until), E_NOTFOUND);
 	assert_int_equal(store_get(st, &item, &value, &expires, NULL), 0);
 	assert_string_equal(value.ptr, "new");
 	assert_int_equal(expires, until);
 	assert_int_equal(store_del(st, &item, NULL), 0);
-	assert_int_equal(swap(st, &row, "sealed anew"), E_NOTFOUND);
+	assert_int_equal(swap(st, &row, until), E_NOTFOUND);
 	rig_has_not(st, 1, E_NOTFOUND);
 	assert_int_equal(rig_put(st, 1, "old", until), 0);
 	strbuf_reset(&row.sealed);
 	assert_int_equal(store_fetch(st, &item, &row, NULL), 0);
-	assert_int_equal(swap(st, &row, "sealed anew"), 0);
+	assert_int_equal(swap(st, &row, until + 1), 0);
 	strbuf_reset(&row.sealed);
 	assert_int_equal(store_fetch(st, &item, &row, NULL), 0);
 	assert_string_equal(row.sealed.buf, "sealed anew");
-	assert_int_equal(row.expires, until);
+	assert_int_equal(row.expires, until + 1);
 	secret_release(&value);
 	strbuf_release(&row.sealed);
 	store_close(st);

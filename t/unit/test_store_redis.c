@@ -320,10 +320,33 @@ keeps_no_clear_text_in_its_files(void **state UNUSED)
 	store_close(st);
 }
 
+static bool
+is_x(void *ctx UNUSED, const struct secret *value)
+{
+	return secret_equal(value, "x", 1);
+}
+
+static int
+swap_x(struct store *st, int64_t expires)
+{
+	const struct store_item item = rig_item(1);
+	struct secret value = SECRET_INIT;
+	const struct store_swap swap = { .item = &item, .value = &value,
+		.expires = expires, .is = is_x };
+	int r;
+
+	secret_set(&value, "y", 1);
+	r = store_swap(st, &swap, NULL);
+	secret_release(&value);
+	return r;
+}
+
 static void
 gives_up_what_can_be_made_again_when_full(void **state UNUSED)
 {
 	static char text[100000];
+	struct store_item item;
+	struct store_lease lease;
 	struct store *st;
 	unsigned i;
 
@@ -342,6 +365,22 @@ gives_up_what_can_be_made_again_when_full(void **state UNUSED)
 			break;
 	assert_in_range(i, 0, 99);
 	rig_kind = "tokens";
+	assert_int_equal(rig_put(st, 1, "x", 0), 0);
+	redis_does("CONFIG SET maxmemory 4500000");
+	rig_kind = "source";
+	for (i = 40; i < 100 && rig_put(st, i, text, 0) == 0; i++)
+		;
+	rig_kind = "tokens";
+	assert_int_equal(swap_x(st, 0), 0);
+	rig_has(st, 1, "y");
+	rig_kind = "source";
+	for (i = 40; i < 100 && rig_put(st, i, text, 0) == 0; i++)
+		;
+	rig_kind = "tokens";
+	item = rig_item(1);
+	assert_int_equal(store_lease(st, &item, 1000, &lease, NULL), 0);
+	store_lease_end(st, &lease);
+	assert_int_equal(rig_put(st, 1, "token", 0), 0);
 	assert_int_equal(rig_put(st, 40, "token", 0), 0);
 	for (i = 0; i < 41; i++)
 		rig_has(st, i, "token");
@@ -672,6 +711,10 @@ bears_an_answer_that_was_lost(void **state UNUSED)
 		fake.cut_in = 0;
 		assert_int_equal(rig_put(st, 1, "x", 0), 0);
 		rig_has(st, 1, "x");
+		fake.cut_in = 1;	/* after a get */
+		assert_int_equal(swap_x(st, clock_wall_ms() + 60000), 0);
+		rig_has(st, 1, "y");
+		assert_int_equal(swap_x(st, 0), E_BUSY);
 		fake.cut_in = 0;
 		assert_int_equal(store_lease(st, &item, 60000, &one, NULL), 0);
 		fake.cut_in = 0;

@@ -105,6 +105,42 @@ holds_so_many_bytes(void **state UNUSED)
 	assert_true(file.st_size <= 1 << 20);
 }
 
+static bool
+is_token(void *ctx UNUSED, const struct secret *value)
+{
+	return secret_equal(value, "token", 5);
+}
+
+/* What replaces a token is longer, and there is room for nothing more. */
+static void
+makes_room_for_what_replaces_a_token(void **state UNUSED)
+{
+	static char text[20000 + 1];
+	const struct store_item item = { .kind = "tokens" };
+	struct secret value = SECRET_INIT, got = SECRET_INIT;
+	const struct store_swap swap = { .item = &item, .value = &value,
+		.is = is_token };
+	struct store *st;
+	int64_t expires;
+	unsigned n = 0;
+
+	memset(text, 'x', sizeof(text) - 1);
+	rig_limits.pages = 100;
+	st = rig_open();
+	secret_set(&value, "token", 5);
+	assert_int_equal(store_put(st, &item, &value, 0, NULL), 0);
+	while (n < 100 && rig_put(st, n, text, 0) == 0)
+		n++;
+	assert_in_range(n, 10, 30);
+	secret_set(&value, text, sizeof(text) - 1);
+	assert_int_equal(store_swap(st, &swap, NULL), 0);
+	assert_int_equal(store_get(st, &item, &got, &expires, NULL), 0);
+	assert_int_equal(got.len, sizeof(text) - 1);
+	secret_release(&got);
+	secret_release(&value);
+	store_close(st);
+}
+
 /* --- On the disk ---------------------------------------------------------- */
 
 static void
@@ -224,6 +260,7 @@ main(void)
 		TEST(sweeps_what_is_over),
 		TEST(sweeps_now_and_then),
 		TEST(holds_so_many_bytes),
+		TEST(makes_room_for_what_replaces_a_token),
 		TEST(keeps_no_clear_text),
 		TEST(waits_for_the_disk),
 		TEST(does_not_queue_at_a_slow_disk),
