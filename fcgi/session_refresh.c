@@ -179,6 +179,20 @@ keep_new(const struct session_ask *ask, const struct login_client *client,
 	return err_set(err, E_SIGNIN, "you have signed out");
 }
 
+/*
+ * What the issuer gave cannot be used, but the old refresh token is spent for
+ * it: the new one is what the next try needs. The generation stays, and with
+ * it the time to wait before that.
+ */
+static void
+keep_spent(const struct session_ask *ask, struct token_set *new)
+{
+	struct err why = ERR_INIT;
+
+	new->tries = 0;
+	insist(ask, new, &why);
+}
+
 /* A refusal for good: only who it was and why stays. */
 static void
 end_session(const struct session_ask *ask, struct token_set *old,
@@ -242,6 +256,8 @@ exchange(const struct session_ask *ask, struct token_set *old,
 		r = keep_new(ask, &client, &new, out, err);
 	else if (r == E_SIGNIN)
 		end_session(ask, old, err);
+	else if (r == E_AUTH)
+		keep_spent(ask, &new);
 	else if (!is_unclear(r))
 		unmark(ask, old);
 	/* It refuses us, not this user. */

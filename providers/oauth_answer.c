@@ -263,7 +263,7 @@ take_id_token(struct oauth_call *call, const struct tokens *t,
 	int r;
 
 	r = oauth_id_token(call, t->id, &id, &person, &why);
-	if (r != 0 && r != E_AUTH && rules->old != NULL)
+	if (r != 0 && r != E_AUTH && r != E_SIGNIN && rules->old != NULL)
 		return 0;
 	if (r != 0)
 		return err_set(err, r == E_NOTFOUND ? E_AUTH : r, "%s",
@@ -329,6 +329,11 @@ oauth_answer_tokens(struct oauth_call *call, const struct oauth_answer *a,
 		goto out;
 	r = t.id != NULL ? take_id_token(call, &t, rules, &made, err) :
 	    check_without(call, rules, now, err);
+	if (r == E_AUTH && rules->old != NULL) {
+		take_token(&made.refresh_token, t.refresh);
+		*out = made;
+		return r;
+	}
 	if (r != 0)
 		goto out;
 	if (rules->old == NULL) {

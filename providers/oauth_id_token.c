@@ -100,7 +100,7 @@ claims_check(struct oauth_call *call, const struct jwt_parts *parts,
 	    strlen(subject) > SUBJECT_MAX)
 		return err_set(err, E_AUTH, "the id token names nobody (sub)");
 	if (rules->subject != NULL && strcmp(rules->subject, subject) != 0)
-		return err_set(err, E_AUTH, "the new id token is somebody "
+		return err_set(err, E_SIGNIN, "the new id token is somebody "
 		    "else's");
 	return 0;
 }

@@ -41,6 +41,7 @@ static struct fake_issuer {
 	int64_t delay;		/* ms, before it does anything */
 	int64_t lives;		/* ms: an id token */
 	int fails;		/* E_*: answers that and rotates nothing */
+	bool lies;		/* rotates, and gives a forged id token */
 	void (*meanwhile)(void);	/* of the process that asks */
 	/* What those who ask got. */
 	unsigned asked, got, sign_in[USERS], late, failed;
@@ -149,7 +150,11 @@ __wrap_oauth_refresh(const struct oauth *o, const struct token_set *old,
 		return r;
 	token_set_copy(out, old);
 	fake_tokens(out, user, number);
-	return 0;
+	if (!issuer->lies)
+		return 0;
+	secret_set(&out->id_token, old->id_token.ptr, old->id_token.len);
+	out->id_expires = old->id_expires;
+	return err_set(err, E_AUTH, "the id token is not signed by its issuer");
 }
 
 int

@@ -137,9 +137,11 @@ other_person(void **state UNUSED)
 {
 	old_set();
 	sign_in_with(sign(claims_with("\"sub\":\"sub-2\"")));
-	refresh_fails(E_AUTH, "somebody else");
+	refresh_fails(E_SIGNIN, "somebody else");
+	assert_null(got.subject);
 	sign_in_with(sign(claims_with("\"iss\":\"https://evil.example\"")));
 	refresh_fails(E_AUTH, "iss");
+	assert_non_null(got.subject);
 	sign_in_with(sign(claims_with("\"aud\":\"another\"")));
 	refresh_fails(E_AUTH, "aud");
 	sign_in_with(sign_with(claims_with(""), &w.other_pem, "one"));

@@ -218,6 +218,32 @@ an_issuer_that_is_ill_costs_nothing(void **state UNUSED)
 
 /* ---- the store ---- */
 
+/* Nobody gets what it gave, and the session lives on when it is itself
+   again: not with the token that is spent. */
+static void
+an_issuer_that_lies_ends_nothing(void **state UNUSED)
+{
+	struct token_set ts;
+	struct ask a;
+
+	sign_in(rt.store, 0, 0);
+	issuer->lies = true;
+	assert_int_equal(ask_for(&a, 0), E_AUTH);
+	says(&a, "not signed");
+	assert_int_equal(row_of(0, &ts), 0);
+	assert_null(ts.ended);
+	assert_string_equal(ts.refresh_token.ptr, "refresh-0-1");
+	assert_string_equal(ts.id_token.ptr, "id-0-0");
+	assert_int_equal(ts.tries, 0);
+	token_set_release(&ts);
+	issuer->lies = false;
+	second_passes();
+	second_passes();
+	assert_int_equal(ask_for(&a, 0), 0);
+	assert_int_equal(issuer->of[0].rotations, 2);
+	assert_int_equal(issuer->of[0].reuses, 0);
+}
+
 static void
 a_store_that_cannot_be_written_spends_nothing(void **state UNUSED)
 {
@@ -320,6 +346,7 @@ main(void)
 		TEST(what_it_gave_is_used_however_short),
 		TEST(a_refusal_ends_it),
 		TEST(an_issuer_that_is_ill_costs_nothing),
+		TEST(an_issuer_that_lies_ends_nothing),
 		TEST(a_store_that_cannot_be_written_spends_nothing),
 		TEST(what_was_spent_is_written_in_the_end),
 		TEST(who_signs_out_meanwhile_stays_out),
