@@ -169,6 +169,9 @@ permission_ask(const struct permissions *p, struct request *req,
 		return 0;
 	if (p->up == NULL)
 		return err_set(err, E_CONFIG, "%s", p->why.text);
+	/* It would not take that token, and no other would be the user's. */
+	if (req->who.limited)
+		return err_set(err, E_AUTH, "Illegal limited user token");
 	backstage_credential(req, &cred);
 	/* Without a token it would be asked about nobody. */
 	if (cred.kind == CREDENTIAL_ANONYMOUS &&

@@ -28,9 +28,9 @@ void permissions_free(struct permissions *p);	/* NULL is fine */
  * what their tokens are restricted to is another matter. Users of the web
  * server's have no token of Backstage's: then stagedoor.backstage.token asks,
  * and without it they may not. p may be NULL: then everybody may. 0; E_DENIED
- * with "Unauthorized"; else there was no answer, so nobody may: E_BUSY (it
- * cannot be reached), E_PROTOCOL (it answered something else), E_CONFIG,
- * E_GONE. Blocks.
+ * with "Unauthorized"; E_AUTH: a limited token does not do; else there was no
+ * answer, so nobody may: E_BUSY (it cannot be reached), E_PROTOCOL (it
+ * answered something else), E_CONFIG, E_GONE. Blocks.
  */
 int permission_ask(const struct permissions *p, struct request *req,
     const char *name, struct err *err);

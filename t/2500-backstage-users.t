@@ -88,6 +88,17 @@ is sees($pool, "$jane, Bearer $jane"),
 is get($pool, '/clusters', headers => [[Cookie =>
     'backstage-auth=' . $tokens->limited('user:default/jane')]])->{status},
     401, "the cookie's token";
+my @cookie = (headers => [[Cookie => 'x=y; backstage-auth='
+    . $tokens->limited('user:default/jane')]]);
+is get($pool, '/connect.json', @cookie)->{status}, 200,
+    'but it does for a page to read';
+like $pool->log_text, qr{/connect\.json .*user=user:default/jane}, 'as jane';
+is get($pool, '/connect', @cookie)->{status}, 200, 'and for the other';
+is request($pool, $_->[0], $_->[1], @cookie)->{status}, 401,
+    "not for $_->[0] $_->[1]" for ['POST', '/connect/oidc/x'],
+    ['DELETE', '/connect/oidc/x'], ['GET', '/connect/callback'],
+    ['POST', '/connect.json'], ['GET', '/connect/../clusters'],
+    ['GET', '/proxy/version'], ['GET', '/authorize'];
 is get($pool, '/clusters', headers => [[STAGEDOOR_USER => 'jane']],
     as => 'jane')->{status}, 401, 'parameters of the web server';
 is sees($pool, 'static-token-1'), 'one', 'a service is in no list';

@@ -163,6 +163,11 @@ $fake->backstage_says(permission => 'DENY');
 is get($params, '/clusters', as => 'jane')->{status}, 403, 'and denied';
 questions();
 
+is get($pool, '/connect.json', headers => [[Cookie => 'backstage-auth='
+    . $tokens->limited('user:default/jane')]])->{status}, 401,
+    'a limited token does not do where permissions are asked';
+is scalar questions(), 0, 'nor are they';
+
 my $without = config(source => 'params');
 my $closed = pool(settings => $without);
 $answer = get($closed, '/clusters', as => 'jane');
