@@ -210,6 +210,8 @@ sees_values_that_were_changed(void **state UNUSED)
 		rig_has(st, 1, "alice-token");
 	}
 	/* Names that are none of ours. */
+	snprintf(line, sizeof(line), "SET stagedoor:source:01%sff x", zeros);
+	redis_does(line);
 	redis_does("SET stagedoor:source:xyz x");
 	redis_does("SET stagedoor:source x");
 	redis_does("SET stagedoor: x");
