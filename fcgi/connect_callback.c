@@ -20,6 +20,7 @@
 #include "notice.h"
 #include "request.h"
 #include "runtime.h"
+#include "session.h"
 #include "settings.h"
 #include "signin.h"
 #include "streams.h"
@@ -173,6 +174,8 @@ report(struct callback *cb, const struct token_set *ts)
 static bool
 keep(struct callback *cb, struct token_set *ts)
 {
+	const struct token_key key = login_key(cb->login, cb->begun.user);
+
 	ts->user = xstrdup(cb->begun.user);
 	ts->provider = xstrdup(cb->begun.provider);
 	ts->name = xstrdup(cb->begun.name);
@@ -180,6 +183,7 @@ keep(struct callback *cb, struct token_set *ts)
 	token_set_renew(ts);
 	if (tokens_put(cb->req->rt->store, ts, &cb->err) != 0)
 		return fail(cb, NOTICE_NOT_KEPT, NULL);
+	session_forget(cb->req->rt, &key);
 	cb->notice.code = NOTICE_CONNECTED;
 	cb->notice.login = cb->login;
 	report(cb, ts);

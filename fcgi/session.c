@@ -264,30 +264,51 @@ ask_init(const struct provider_call *call, struct session_ask *ask,
 	return 0;
 }
 
-int
-session_token(const struct provider_call *call, struct user_token *out,
-    struct err *err)
+#define INPUTS 4
+
+static struct source
+session_source(const struct session_ask *ask, const char *inputs[INPUTS])
 {
-	struct session_ask ask = { 0 };
-	const char *inputs[4] = { NULL };
-	const struct source source = {
+	inputs[0] = ask->key.user;
+	inputs[1] = ask->key.provider;
+	inputs[2] = ask->key.name;
+	inputs[3] = NULL;
+	return (struct source){
 		.kind = "session",
 		.inputs = inputs,
 		.unshared = true,
 		.lane = "store",
 		.brief = true,
 		.make = session_make,
-		.ctx = &ask,
+		.ctx = ask,
 	};
+}
+
+void
+session_forget(struct runtime *rt, const struct token_key *key)
+{
+	const struct session_ask ask = { .rt = rt, .key = *key };
+	const char *inputs[INPUTS];
+	const struct source source = session_source(&ask, inputs);
+
+	if (rt->sources != NULL)
+		sources_forget(rt->sources, &source);
+}
+
+int
+session_token(const struct provider_call *call, struct user_token *out,
+    struct err *err)
+{
+	struct session_ask ask = { 0 };
+	const char *inputs[INPUTS];
+	struct source source;
 	struct source_value v;
 	int r;
 
 	*out = (struct user_token){ .expires = 0 };
 	if ((r = ask_init(call, &ask, err)) != 0)
 		return r;
-	inputs[0] = ask.key.user;
-	inputs[1] = ask.key.provider;
-	inputs[2] = ask.key.name;
+	source = session_source(&ask, inputs);
 	if ((r = call->source(call, &source, &v, err)) != 0)
 		return r;
 	r = use(call, &ask, &v, out, err);

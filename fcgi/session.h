@@ -33,6 +33,10 @@ void user_token_release(struct user_token *ut);
 int session_token(const struct provider_call *call, struct user_token *out,
     struct err *err);
 
+/* The user signed in or out, a moment ago, by this process: it need not wait
+   for its next look at the store. */
+void session_forget(struct runtime *rt, const struct token_key *key);
+
 /* Which of a set's tokens a cluster of that login wants, and until when. */
 const struct secret *session_pick(const struct login_settings *login,
     const struct token_set *ts, int64_t *expires);

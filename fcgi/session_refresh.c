@@ -376,8 +376,10 @@ session_revoke(struct runtime *rt, const struct token_key *key,
 
 	if ((r = tokens_get(rt->store, key, &ts, err)) != 0)
 		goto out;
-	if ((r = tokens_del(rt->store, key, err)) == 0)
+	if ((r = tokens_del(rt->store, key, err)) == 0) {
+		session_forget(rt, key);
 		report_sign_out(&ts, by);
+	}
 	if (r == 0 && login != NULL && ts.ended == NULL) {
 		login_client_init(&client, rt, login, scratch);
 		drop(&client, &ts);

@@ -178,6 +178,19 @@ sources_get(struct sources *s, const struct provider_call *call,
 	return r;
 }
 
+void
+sources_forget(struct sources *s, const struct source *source)
+{
+	unsigned char key[SOURCE_KEY];
+	struct entry *e;
+
+	source_key(s, source, key);
+	pthread_mutex_lock(&s->lock);
+	if ((e = entry_find(s, key)) != NULL && e->state == ENTRY_IDLE)
+		e->have = false;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- refusing one ---- */
 
 /* May the use be refused, so that another generation is made or waited for? */

@@ -82,6 +82,9 @@ void sources_free(struct sources *s);		/* NULL is fine */
 /* provider_call.source. call->core is a source_asker. */
 int sources_get(struct sources *s, const struct provider_call *call,
     const struct source *source, struct source_value *out, struct err *err);
+/* What the source was made of has changed: whoever asks next does not get what
+   is kept. Others' processes are not told. */
+void sources_forget(struct sources *s, const struct source *source);
 /*
  * A cluster answered 401 to a credential made of these. True: ask again with
  * what is left of them refused, there is or will be another generation.

@@ -119,6 +119,22 @@ what_others_do_is_seen_in_a_second(void **state UNUSED)
 	assert_int_equal(ask_for(&a, 0), E_SIGNIN);
 }
 
+/* What this very process did is seen at once. */
+static void
+what_we_do_is_seen_at_once(void **state UNUSED)
+{
+	const struct token_key key = key_of(0);
+	struct ask a;
+
+	sign_in(rt.store, 0, 60000);
+	assert_int_equal(ask_for(&a, 0), 0);
+	assert_int_equal(session_revoke(&rt, &key, NULL, NULL), 0);
+	assert_int_equal(ask_for(&a, 0), E_SIGNIN);
+	sign_in(rt.store, 0, 60000);
+	session_forget(&rt, &key);
+	assert_int_equal(ask_for(&a, 0), 0);
+}
+
 static void
 it_is_renewed_before_its_end(void **state UNUSED)
 {
@@ -341,6 +357,7 @@ main(void)
 		TEST(everyone_has_his_own),
 		TEST(not_everyone_is_a_user),
 		TEST(what_others_do_is_seen_in_a_second),
+		TEST(what_we_do_is_seen_at_once),
 		TEST(it_is_renewed_before_its_end),
 		TEST(without_a_refresh_token_it_ends),
 		TEST(what_it_gave_is_used_however_short),
