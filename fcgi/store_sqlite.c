@@ -134,9 +134,10 @@ sqlite_get(struct store_backend *be, const struct store_item *item,
     struct strbuf *sealed, int64_t *expires, struct err *err)
 {
 	sqlite3_stmt *st;
-	int rc, r = db_enter(be, err);
+	int rc, r;
 
-	if (r != 0)
+	be = be->reader;
+	if ((r = db_enter(be, err)) != 0)
 		return r;
 	st = db_bind(be, DB_GET, item);
 	rc = sqlite3_step(st);
@@ -313,9 +314,10 @@ sqlite_list(struct store_backend *be, struct store_list *list,
 {
 	unsigned seen = 0;
 	sqlite3_stmt *st;
-	int rc, r = db_enter(be, err);
+	int rc, r;
 
-	if (r != 0)
+	be = be->reader;
+	if ((r = db_enter(be, err)) != 0)
 		return r;
 	st = be->statements[DB_LIST];
 	sqlite3_bind_text(st, 1, list->kind, -1, SQLITE_STATIC);
@@ -363,7 +365,7 @@ sqlite_del(struct store_backend *be, const struct store_item *item,
 /* --- Open and close ------------------------------------------------------- */
 
 static void
-sqlite_close(struct store_backend *be)
+connection_free(struct store_backend *be)
 {
 	db_close(be);
 	pthread_cond_destroy(&be->left);
@@ -372,8 +374,15 @@ sqlite_close(struct store_backend *be)
 	free(be);
 }
 
+static void
+sqlite_close(struct store_backend *be)
+{
+	connection_free(be->reader);
+	connection_free(be);
+}
+
 static struct store_backend *
-sqlite_open(const struct store_settings *settings,
+connection_new(const struct store_settings *settings,
     const struct store_limits *limits)
 {
 	struct store_backend *be = xcalloc(1, sizeof(*be));
@@ -386,6 +395,16 @@ sqlite_open(const struct store_settings *settings,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&be->left, &attr);
 	pthread_condattr_destroy(&attr);
+	return be;
+}
+
+static struct store_backend *
+sqlite_open(const struct store_settings *settings,
+    const struct store_limits *limits)
+{
+	struct store_backend *be = connection_new(settings, limits);
+
+	be->reader = connection_new(settings, limits);
 	return be;
 }
 

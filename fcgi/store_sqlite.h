@@ -16,9 +16,13 @@ enum db_statement { DB_BEGIN, DB_COMMIT, DB_ROLLBACK, DB_GET, DB_UPDATE,
     DB_LEASE_GET, DB_LEASE_SET, DB_LEASE_CUT, DB_LEASE_RENEW, DB_LEASE_END,
     DB_LEASE_SWEEP, DB_STATEMENTS };
 
-/* One connection a process: what runs on it takes microseconds, a commit
-   as long as the disk needs, and SQLite lets one writer in at a time anyway. */
+/*
+ * A connection. Each process has two: SQLite lets one writer in at a time,
+ * and a commit takes as long as the disk needs; but with WAL those who read
+ * need not wait for that.
+ */
 struct store_backend {
+	struct store_backend *reader;	/* the other one; NULL in itself */
 	char *path;
 	struct store_limits limits;
 	pthread_mutex_t lock;		/* guards taken */
