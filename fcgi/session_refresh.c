@@ -185,12 +185,14 @@ keep_new(const struct session_ask *ask, const struct login_client *client,
  * it the time to wait before that.
  */
 static void
-keep_spent(const struct session_ask *ask, struct token_set *new)
+keep_spent(const struct session_ask *ask, const struct login_client *client,
+    struct token_set *new)
 {
 	struct err why = ERR_INIT;
 
 	new->tries = 0;
-	insist(ask, new, &why);
+	if (insist(ask, new, &why) == E_NOTFOUND)
+		drop(client, new);
 }
 
 /* A refusal for good: only who it was and why stays. */
@@ -257,7 +259,7 @@ exchange(const struct session_ask *ask, struct token_set *old,
 	else if (r == E_SIGNIN)
 		end_session(ask, old, err);
 	else if (r == E_AUTH)
-		keep_spent(ask, &new);
+		keep_spent(ask, &client, &new);
 	else if (!is_unclear(r))
 		unmark(ask, old);
 	/* It refuses us, not this user. */

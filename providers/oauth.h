@@ -78,9 +78,9 @@ int oauth_code(const struct oauth *o, const struct oauth_callback *cb,
  * E_CONNECT, E_TLS, E_CONFIG: nothing was sent; E_BUSY: it answered that it
  * cannot now (429, 5xx other than 502 and 504); E_DENIED: it refuses us
  * (invalid_client): the operator has to act, the session lives;
- * E_AUTH: the id token that it gave breaks a rule, and none of it may be used;
- * but the old refresh token is spent for it, so out may be filled all the
- * same, with old's tokens and the new refresh token;
+ * E_AUTH: what it gave breaks a rule, and none of it may be used; but the old
+ * refresh token is spent for it, so out is filled all the same, with old's
+ * tokens and generation, and the new refresh token;
  * anything else: nobody knows whether the old token is spent.
  */
 int oauth_refresh(const struct oauth *o, const struct token_set *old,

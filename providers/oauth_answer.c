@@ -187,10 +187,12 @@ tokens_read(struct oauth_call *call, const struct oauth_answer *a,
 {
 	const char *host = oauth_host(call, call->issuer.token);
 	const char *type = jsonx_str(a->json, "token_type"), *p;
+	bool ok = token_of(call, a, "refresh_token", &t->refresh);
 
+	if (!ok)
+		t->refresh = NULL;
 	if (!token_of(call, a, "access_token", &t->access) ||
-	    !token_of(call, a, "refresh_token", &t->refresh) ||
-	    !token_of(call, a, "id_token", &t->id))
+	    !token_of(call, a, "id_token", &t->id) || !ok)
 		return err_set(err, E_PROTOCOL, "%s: there is a token in its "
 		    "answer that is none", host);
 	if (t->access == NULL)
@@ -322,13 +324,15 @@ oauth_answer_tokens(struct oauth_call *call, const struct oauth_answer *a,
 	memset(&made, 0, sizeof(made));
 	if (rules->old != NULL)
 		token_set_copy(&made, rules->old);
-	if ((r = tokens_read(call, a, &t, err)) != 0)
-		goto out;
-	if (rules->old == NULL &&
-	    (r = check_google(call, t.scope, err)) != 0)
-		goto out;
-	r = t.id != NULL ? take_id_token(call, &t, rules, &made, err) :
-	    check_without(call, rules, now, err);
+	r = tokens_read(call, a, &t, err);
+	if (r != 0 && t.refresh != NULL && rules->old != NULL)
+		r = oauth_code_is(err, E_AUTH);
+	else if (r == 0 && rules->old == NULL)
+		r = check_google(call, t.scope, err);
+	if (r == 0 && t.id != NULL)
+		r = take_id_token(call, &t, rules, &made, err);
+	else if (r == 0)
+		r = check_without(call, rules, now, err);
 	if (r == E_AUTH && rules->old != NULL) {
 		take_token(&made.refresh_token, t.refresh);
 		*out = made;

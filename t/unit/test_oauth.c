@@ -607,6 +607,45 @@ renewed(void **state UNUSED)
 	assert_string_equal(got.scope, "openid new");
 }
 
+/* Nothing of such an answer is used, but its refresh token is the good one from
+   then on. */
+static void
+renewed_badly(void **state UNUSED)
+{
+	static const struct {
+		const char *more, *words;
+		bool kept;
+	} rows[] = {
+		{ "\"access_token\":null", "no access token", true },
+		{ "\"access_token\":\"a b\"", "that is none", true },
+		{ "\"id_token\":\"a\\tb\"", "that is none", true },
+		{ "\"token_type\":\"DPoP\"", "token_type", true },
+		{ "\"scope\":\"a\\nb\"", "scope", true },
+		{ "\"refresh_token\":\"a\\tb\"", "that is none", false },
+		{ "\"refresh_token\":null,\"scope\":\"\\n\"", "scope",
+		    false },
+	};
+	struct err err;
+	size_t i;
+	int r;
+
+	old_set();
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		answers(200, tokens_with(sign(claims_with("")), rows[i].more));
+		w.nsecrets--;
+		r = refresh(&err);
+		told(&err, r, rows[i].kept ? E_AUTH : E_PROTOCOL,
+		    rows[i].words);
+		if (!rows[i].kept) {
+			assert_null(got.user);
+			continue;
+		}
+		assert_true(secret_is(&got.refresh_token, REFRESH));
+		assert_true(secret_is(&got.id_token, old.id_token.ptr));
+		assert_string_equal(got.generation, old.generation);
+	}
+}
+
 static void
 not_sent(void **state UNUSED)
 {
@@ -667,6 +706,7 @@ main(void)
 		SETS_TEST(plain_secrets),
 		SETS_TEST(no_answer),
 		SETS_TEST(renewed),
+		SETS_TEST(renewed_badly),
 		SETS_TEST(not_sent),
 		SETS_TEST(without_id_token),
 	};

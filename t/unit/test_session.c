@@ -319,6 +319,20 @@ who_signs_out_meanwhile_stays_out(void **state UNUSED)
 }
 
 static void
+who_signs_out_at_a_forged_answer_leaves_nothing(void **state UNUSED)
+{
+	struct token_set ts;
+	struct ask a;
+
+	sign_in(rt.store, 0, 0);
+	issuer->lies = true;
+	issuer->meanwhile = sign_out;
+	assert_int_equal(ask_for(&a, 0), E_AUTH);
+	assert_int_equal(row_of(0, &ts), E_NOTFOUND);
+	assert_int_equal(issuer->of[0].revoked, 1);
+}
+
+static void
 sign_in_again(void)
 {
 	issuer->of[0] = (struct fake_session){ .token = 100 };
@@ -367,6 +381,7 @@ main(void)
 		TEST(a_store_that_cannot_be_written_spends_nothing),
 		TEST(what_was_spent_is_written_in_the_end),
 		TEST(who_signs_out_meanwhile_stays_out),
+		TEST(who_signs_out_at_a_forged_answer_leaves_nothing),
 		TEST(who_signs_in_meanwhile_stays_in),
 	};
 
