@@ -354,7 +354,7 @@ redis_link_is_stale(const struct redis_link *l)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) != 0;
+	return l->reader->pos < l->reader->len || poll(&p, 1, 0) != 0;
 }
 
 /* --- Logging in ----------------------------------------------------------- */

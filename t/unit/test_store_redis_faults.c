@@ -98,6 +98,7 @@ static struct fake {
 	const char *says;	/* NULL: it passes on */
 	bool slowly, closes, floods;
 	int cut_in;		/* so many answers from now; < 0: never */
+	int twice;		/* so many more answers come twice */
 } fake;
 
 static void
@@ -134,11 +135,14 @@ fake_talk(int fd)
 
 /* From one to the other; false: it is over. */
 static bool
-fake_move(int from, int to)
+fake_move(int from, int to, bool twice)
 {
 	char buf[65536];
-	ssize_t n = read(from, buf, sizeof(buf));
+	ssize_t n = read(from, buf, sizeof(buf) / 2);
 
+	if (n > 0 && twice)
+		memcpy(buf + n, buf, (size_t)n);
+	n += twice ? n : 0;
 	return n > 0 && send(to, buf, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
@@ -149,9 +153,10 @@ fake_pass_on(int fd)
 	struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
 		{ .fd = real, .events = POLLIN } };
 	char buf[65536];
+	bool twice;
 
 	while (!fake.stop && poll(p, 2, 100) >= 0) {
-		if (p[0].revents != 0 && !fake_move(fd, real))
+		if (p[0].revents != 0 && !fake_move(fd, real, false))
 			break;
 		if (p[1].revents == 0)
 			continue;
@@ -162,7 +167,9 @@ fake_pass_on(int fd)
 			break;
 		}
 		fake.cut_in -= fake.cut_in > 0;
-		if (!fake_move(real, fd))
+		twice = fake.twice > 0;
+		fake.twice -= twice;
+		if (!fake_move(real, fd, twice))
 			break;
 	}
 	close(real);
@@ -347,6 +354,25 @@ bears_an_answer_that_was_lost(void **state UNUSED)
 	fake_end();
 }
 
+/* More than was asked for is nobody's answer, least of all the next one's. */
+static void
+takes_no_answer_for_anothers(void **state UNUSED)
+{
+	struct store_item item = rig_item(1);
+	struct store_lease one, two;
+	struct store *st;
+
+	use_redis();
+	fake_start(NULL);
+	st = rig_open();
+	fake.twice = 1;
+	assert_int_equal(store_lease(st, &item, 60000, &one, NULL), 0);
+	assert_int_equal(store_lease(st, &item, 60000, &two, NULL), E_BUSY);
+	assert_int_equal(store_lease_renew(st, &one, 60000, NULL), 0);
+	store_close(st);
+	fake_end();
+}
+
 int
 main(void)
 {
@@ -358,6 +384,7 @@ main(void)
 		TEST(does_not_repeat_the_password),
 		TEST(bounds_what_it_waits_for),
 		TEST(bears_an_answer_that_was_lost),
+		TEST(takes_no_answer_for_anothers),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
