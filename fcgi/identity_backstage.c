@@ -17,7 +17,8 @@
 #define PLUGIN "kubernetes"
 #define COOKIE "backstage-auth"
 
-/* The token of a Bearer header, or NULL: other schemes are none. */
+/* The token of a Bearer header; NULL: there is none. Another scheme is as good
+   as no header, and so is a token with a blank in it, as for Backstage. */
 static const char *
 bearer_token(const struct request *req)
 {
@@ -28,7 +29,7 @@ bearer_token(const struct request *req)
 	h += 7;
 	while (*h == ' ')
 		h++;
-	return *h == '\0' ? NULL : h;
+	return *h == '\0' || strpbrk(h, " \t") != NULL ? NULL : h;
 }
 
 /* NULL: there is none, or more than one. */

@@ -84,7 +84,7 @@ my @bad = (
 is sees($pool, $_->[1]), '401 Failed user token verification',
     "a token that $_->[0]" for @bad;
 is sees($pool, "$jane, Bearer $jane"),
-    '401 Failed user token verification', 'two tokens';
+    '401 Missing credentials', 'two tokens';
 is get($pool, '/clusters', headers => [[Cookie =>
     'backstage-auth=' . $tokens->limited('user:default/jane')]])->{status},
     401, "the cookie's token";

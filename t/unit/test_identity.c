@@ -178,6 +178,13 @@ static_tokens(void **state UNUSED)
 	assert_int_equal(ASK("HTTP_AUTHORIZATION=Bearer whole-toke"), E_AUTH);
 	assert_string_equal(err.text, "Illegal token");
 	assert_int_equal(ASK("HTTP_AUTHORIZATION=Basic Zm9v"), E_AUTH);
+	assert_string_equal(err.text, "Missing credentials");
+	assert_int_equal(ASK("HTTP_AUTHORIZATION=Bearer whole-token x"),
+	    E_AUTH);
+	assert_string_equal(err.text, "Missing credentials");
+	assert_int_equal(ASK("HTTP_AUTHORIZATION=Bearer whole\ttoken"),
+	    E_AUTH);
+	assert_string_equal(err.text, "Missing credentials");
 	assert_int_equal(ASK("STAGEDOOR_USER=root"), E_AUTH);
 	settings.auth_disabled = true;
 	assert_int_equal(ASK("HTTP_AUTHORIZATION=Basic Zm9v"), 0);
