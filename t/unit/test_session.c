@@ -47,6 +47,18 @@ row_of(unsigned user, struct token_set *ts)
 	return tokens_get(rt.store, &key, ts, NULL);
 }
 
+static unsigned
+tries_of(unsigned user)
+{
+	struct token_set ts;
+	unsigned tries;
+
+	assert_int_equal(row_of(user, &ts), 0);
+	tries = ts.tries;
+	token_set_release(&ts);
+	return tries;
+}
+
 static void
 row_has(unsigned user, const char *id_token)
 {
@@ -224,6 +236,9 @@ an_issuer_that_is_ill_costs_nothing(void **state UNUSED)
 		says(&a, "the issuer is ill");
 		assert_int_equal(ask_for(&a, 0), a.err.code);
 		assert_int_equal(issuer->calls, 2 * i + 1);
+		/* What was answered is not in doubt. */
+		assert_int_equal(tries_of(0), ills[i] == E_TIMEOUT ||
+		    ills[i] == E_PROTOCOL);
 		issuer->fails = 0;
 		second_passes();
 		assert_int_equal(ask_for(&a, 0), 0);
@@ -273,6 +288,24 @@ a_store_that_cannot_be_written_spends_nothing(void **state UNUSED)
 	second_passes();
 	assert_int_equal(ask_for(&a, 0), 0);
 	assert_int_equal(issuer->of[0].rotations, 1);
+}
+
+static void
+see_the_mark(void)
+{
+	assert_int_equal(tries_of(0), 1);
+}
+
+/* Who comes after one that was killed knows that he began. */
+static void
+a_try_is_marked_before_it_is_made(void **state UNUSED)
+{
+	struct ask a;
+
+	sign_in(rt.store, 0, 0);
+	issuer->meanwhile = see_the_mark;
+	assert_int_equal(ask_for(&a, 0), 0);
+	assert_int_equal(tries_of(0), 0);
 }
 
 static void
@@ -379,6 +412,7 @@ main(void)
 		TEST(an_issuer_that_is_ill_costs_nothing),
 		TEST(an_issuer_that_lies_ends_nothing),
 		TEST(a_store_that_cannot_be_written_spends_nothing),
+		TEST(a_try_is_marked_before_it_is_made),
 		TEST(what_was_spent_is_written_in_the_end),
 		TEST(who_signs_out_meanwhile_stays_out),
 		TEST(who_signs_out_at_a_forged_answer_leaves_nothing),

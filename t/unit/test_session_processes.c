@@ -150,14 +150,15 @@ tokens_that_are_good_meanwhile(void **state UNUSED)
 	assert_int_equal(issuer->got, issuer->asked);
 }
 
+/* Slower than it and what a successor waits together. */
 static void
 an_issuer_slower_than_the_lease(void **state UNUSED)
 {
 	unsigned i;
 
 	issuer->lives = 3000;
-	issuer->delay = 8000;
-	run_for(18000, 0);
+	issuer->delay = 11000;
+	run_for(24000, 0);
 	show();
 	for (i = 0; i < USERS; i++)
 		stays_signed_in(i, 2);
