@@ -194,7 +194,8 @@ sub _judge {
 	    @errors;
 	return $self->_prompt($ask, $said)
 	    if grep { ($_->{statusCode} // 0) == 401 } @errors;
-	return $self->{late}++ if $said =~ /not there yet/;
+	# A machine that is busy with other things: try again, it says.
+	return $self->{late}++ if $said =~ /not there yet|store is too slow/;
 	$self->_wrong($ask, $said);
 }
 
