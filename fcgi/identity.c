@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "err.h"
 #include "identity_private.h"
+#include "log.h"
 #include "request.h"
 #include "runtime.h"
 #include "settings.h"
@@ -90,37 +91,34 @@ param_once(const struct request *req, const char *name, size_t max,
 	return 0;
 }
 
-static int
-set_groups(struct request *req, struct identity *who, const char *list,
-    struct err *err)
+/*
+ * Those of a comma separated list; how many are no refs, and left out: an
+ * issuer that calls groups "/team" must not keep their members out.
+ */
+static size_t
+set_groups(struct request *req, struct identity *who, const char *list)
 {
-	const char *p = list, *end;
-	size_t max = 1;
+	const char *p = list, *end, *ref;
+	size_t max = 1, left_out = 0;
+	char *one;
 
 	for (; *p != '\0'; p++)
 		max += *p == ',';
 	who->groups = arena_alloc(req->arena, max * sizeof(*who->groups));
 	for (p = list; ; p = end + 1) {
-		char *one;
-
 		while (*p == ' ')
 			p++;
 		end = p + strcspn(p, ",");
 		one = arena_strndup(req->arena, p, (size_t)(end - p));
 		while (*one != '\0' && one[strlen(one) - 1] == ' ')
 			one[strlen(one) - 1] = '\0';
-		if (*one != '\0') {
-			const char *ref = identity_ref(req->arena, one,
-			    "group");
-
-			if (ref == NULL)
-				return err_set(err, E_INPUT,
-				    "parameter STAGEDOOR_GROUPS holds no "
-				    "entity ref");
+		ref = identity_ref(req->arena, one, "group");
+		if (ref != NULL)
 			who->groups[who->ngroups++] = ref;
-		}
+		else if (*one != '\0')
+			left_out++;
 		if (*end == '\0')
-			return 0;
+			return left_out;
 	}
 }
 
@@ -168,7 +166,10 @@ params_identity(struct request *req, struct identity *who, struct err *err)
 	who->session = true;
 	who->email = email;
 	identity_set_user(req->arena, who, ref);
-	return groups == NULL ? 0 : set_groups(req, who, groups, err);
+	if (groups != NULL && set_groups(req, who, groups) > 0)
+		log_debug("%s STAGEDOOR_GROUPS of %s holds groups that are no "
+		    "entity refs: they are left out", req->id, ref);
+	return 0;
 }
 
 int
@@ -250,7 +251,7 @@ identity_named(struct request *req, const struct identity_words *words,
 	    words->email : NULL;
 	identity_set_user(req->arena, out, ref);
 	if (words->groups != NULL &&
-	    set_groups(req, out, words->groups, NULL) != 0)
+	    set_groups(req, out, words->groups) > 0)
 		return err_set(err, E_INPUT, "--groups holds no entity ref");
 	return 0;
 }
