@@ -156,31 +156,50 @@ folder_of(const char *path)
 }
 
 /*
- * One that root made by a subcommand belongs to whom its folder belongs to,
- * lest the server itself could not write to it.
+ * A file that root makes, by a subcommand, in the server's folder. Whoever has
+ * the folder must not choose what root opens: no link is followed there. *dir
+ * is filled where it is so.
  */
-static void
-give_to_server(const struct sink *s, const struct stat *st)
+static int
+open_for_server(const char *path, int flags, struct stat *dir)
 {
-	char *folder = folder_of(s->path);
-	struct stat dir;
+	char *folder = folder_of(path);
+	int at = geteuid() != 0 ? -1 : open(folder, O_PATH | O_DIRECTORY |
+	    O_CLOEXEC), fd;
 
-	if (geteuid() == 0 && st->st_uid == 0 && st->st_size == 0 &&
-	    stat(folder, &dir) == 0 && dir.st_uid != 0 &&
-	    fchown(s->fd, dir.st_uid, dir.st_gid) != 0)
+	if (at < 0 || fstat(at, dir) != 0)
+		dir->st_uid = 0;
+	fd = dir->st_uid == 0 ? open(path, flags, 0600) :
+	    openat(at, strrchr(path, '/') + 1, flags | O_NOFOLLOW, 0600);
+	if (at >= 0)
+		close(at);
+	free(folder);
+	return fd;
+}
+
+/* One that is new is for whom its folder belongs to, lest the server itself
+   could not write to it. */
+static void
+give_to_server(const struct sink *s, const struct stat *st,
+    const struct stat *dir)
+{
+	if (dir->st_uid != 0 && st->st_uid == 0 && st->st_size == 0 &&
+	    st->st_nlink == 1 && fchown(s->fd, dir->st_uid, dir->st_gid) != 0)
 		log_warn("'%s' cannot be given to the owner of its folder: %s",
 		    s->path, strerror(errno));
-	free(folder);
 }
 
 static int
 file_open(struct sink *s, struct err *err)
 {
-	struct stat st;
+	struct stat st, dir;
 
 	/* Not blocking: a named pipe without a reader would hold us. */
-	s->fd = open(s->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC |
-	    O_NOCTTY | O_NONBLOCK, 0600);
+	s->fd = open_for_server(s->path, O_RDWR | O_APPEND | O_CREAT |
+	    O_CLOEXEC | O_NOCTTY | O_NONBLOCK, &dir);
+	if (s->fd < 0 && errno == ELOOP)
+		return err_set(err, E_CONFIG, "'%s' is a link, which root "
+		    "does not follow in a folder that is not root's", s->path);
 	if (s->fd < 0 || fstat(s->fd, &st) != 0)
 		return err_set(err, E_CONFIG, "cannot open '%s': %s", s->path,
 		    strerror(errno));
@@ -189,7 +208,7 @@ file_open(struct sink *s, struct err *err)
 		    s->path);
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
-	give_to_server(s, &st);
+	give_to_server(s, &st, &dir);
 	end_torn_line(s, &st);
 	return 0;
 }

@@ -198,6 +198,40 @@ is_the_servers_who_has_the_folder(void **state UNUSED)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+/* Whoever has the folder must not choose what root opens, and gives away. */
+static void
+leads_root_nowhere_else(void **state UNUSED)
+{
+	struct err err = ERR_INIT;
+	struct stat st;
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	audit_end();
+	unlink(path);
+	fd = open(other, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(symlink(other, path), 0);
+	assert_int_equal(chown(dir, 65534, 65534), 0);
+	assert_int_equal(audit_init(target, &err), E_CONFIG);
+	assert_non_null(strstr(err.text, "is a link"));
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(link(other, path), 0);
+	assert_int_equal(audit_init(target, &err), 0);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(chown(dir, 0, 0), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(other, path), 0);
+	assert_int_equal(audit_init(target, &err), 0);	/* root's own */
+	audit_end();
+	unlink(path);
+}
+
 static void
 writes_nothing_when_off(void **state UNUSED)
 {
@@ -396,6 +430,7 @@ main(void)
 		T(is_never_longer_than_a_write), T(cuts_nothing_that_fits),
 		T(keeps_a_file_to_its_owner),
 		T(is_the_servers_who_has_the_folder),
+		T(leads_root_nowhere_else),
 		T(writes_nothing_when_off),
 		T(goes_on_where_it_was_when_it_cannot),
 		T(follows_a_file_that_is_moved),
