@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "cmd_user.h"
+#include "ending.h"
 #include "err.h"
 #include "explain.h"
 #include "harden.h"
@@ -202,6 +203,7 @@ cmd_credential(int argc, char **argv)
 	}
 	if (code < 0) {
 		harden();
+		ending_catch();
 		code = cmd_user_open(&cu);
 		if (code == 0)
 			code = run(&cu);

@@ -10,6 +10,7 @@
 
 #include "cmd.h"
 #include "cmd_user.h"
+#include "ending.h"
 #include "explain.h"
 #include "harden.h"
 
@@ -149,6 +150,7 @@ cmd_explain(int argc, char **argv)
 
 	if (code < 0) {
 		harden();
+		ending_catch();
 		code = cmd_user_open(&cu);
 		if (code == 0)
 			code = run(&cu);

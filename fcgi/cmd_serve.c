@@ -15,6 +15,7 @@
 #include "cgi.h"
 #include "cmd.h"
 #include "documents.h"
+#include "ending.h"
 #include "err.h"
 #include "fcgi.h"
 #include "files.h"
@@ -378,6 +379,7 @@ block_signals(sigset_t *set)
 static int
 serve_cgi(struct serve *sv, const sigset_t *set)
 {
+	ending_catch();
 	pthread_sigmask(SIG_UNBLOCK, set, NULL);
 	return cgi_serve(sv->rt);
 }

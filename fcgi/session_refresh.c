@@ -11,6 +11,7 @@
  *   that cannot be written is found while nothing is spent.
  * - The issuer is waited for longer than any request would.
  * - The new set is durable before anybody uses it.
+ * - A signal that ends the process waits for that.
  *
  * A process that is killed in between leaves the old token behind, and its
  * successor tries that: an issuer that refuses it ends the session, and the
@@ -21,6 +22,7 @@
 #include "arena.h"
 #include "audit.h"
 #include "clock.h"
+#include "ending.h"
 #include "leases.h"
 #include "log.h"
 #include "login.h"
@@ -341,8 +343,10 @@ session_refresh(const struct provider_call *call, const void *ctx,
 	}
 	if (r != 0)
 		return r;
+	ending_hold();
 	r = refresh(ask, lease, out, err);
 	lease_end(lease);
+	ending_let();
 	return r;
 }
 

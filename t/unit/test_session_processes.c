@@ -6,6 +6,7 @@
  */
 #include "base.h"
 
+#include "ending.h"
 #include "leases.h"
 #include "session_rig.h"
 
@@ -213,6 +214,39 @@ a_store_that_is_away_for_longer_than_the_lease(void **state UNUSED)
 		stays_signed_in(i, 1);
 }
 
+/* A web server ends a CGI program, a person a command, in mid-refresh. */
+static void
+a_signal_waits_for_what_is_spent(void **state UNUSED)
+{
+	struct ask a = { .who = &people[0], .waits = 15000 };
+	const struct token_key key = key_of(0);
+	struct store *st = rig_open();
+	struct token_set ts;
+	int status;
+	pid_t pid;
+
+	sign_in(st, 0, 0);
+	issuer->delay = 1500;
+	fflush(NULL);
+	if ((pid = fork()) == 0) {
+		process_begin();
+		ending_catch();
+		ask(&a);
+		_exit(0);
+	}
+	while (__atomic_load_n(&issuer->calls, __ATOMIC_SEQ_CST) == 0)
+		usleep(10000);
+	usleep(500000);
+	kill(pid, SIGTERM);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	stays_signed_in(0, 1);
+	assert_int_equal(tokens_get(st, &key, &ts, NULL), 0);
+	assert_string_equal(ts.id_token.ptr, "id-0-1");
+	token_set_release(&ts);
+	store_close(st);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, session_set_up, \
     session_tear_down)
 
@@ -225,6 +259,7 @@ main(void)
 		TEST(an_issuer_slower_than_the_lease),
 		TEST(who_is_killed_is_succeeded),
 		TEST(a_store_that_is_away_for_longer_than_the_lease),
+		TEST(a_signal_waits_for_what_is_spent),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
