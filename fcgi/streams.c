@@ -33,10 +33,11 @@ wait_for_place(void)
 	struct timespec until;
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE_MS / 1000;
 	while (held >= places && !stuck && r == 0)
-		r = pthread_cond_timedwait(&freed, &lock, &until);
+		r = pthread_cond_clockwait(&freed, &lock, CLOCK_MONOTONIC,
+		    &until);
 	if (held < places)
 		return true;
 	stuck = true;

@@ -4,10 +4,23 @@
 
 #include <setjmp.h>
 #include <cmocka.h>
+#include <sys/syscall.h>
 
 #include "arena.h"
 #include "clock.h"
 #include "streams.h"
+
+/* How far the clock of the wall was ahead, to be set back at once. */
+static int ahead;
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int r = (int)syscall(SYS_clock_gettime, id, ts);
+
+	ts->tv_sec += id == CLOCK_REALTIME ? ahead : 0;
+	return r;
+}
 
 static void
 tells_long_from_short(void **state UNUSED)
@@ -59,12 +72,30 @@ leaves_threads_for_others(void **state UNUSED)
 	streams_leave(&p[0]);
 }
 
+static void
+waits_no_longer_where_the_clock_is_set_back(void **state UNUSED)
+{
+	struct stream_place p, more;
+	int64_t began;
+
+	streams_threads(1);
+	assert_true(streams_enter(&p, false, 1));
+	ahead = 10;
+	began = clock_mono_ms();
+	assert_false(streams_enter(&more, false, 1));
+	assert_in_range(clock_mono_ms() - began, 900, 5000);
+	ahead = 0;
+	streams_leave(&p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_long_from_short),
 		cmocka_unit_test(leaves_threads_for_others),
+		cmocka_unit_test(
+		    waits_no_longer_where_the_clock_is_set_back),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
