@@ -133,7 +133,8 @@ check_claims(struct backstage_token *t,
 	    !str_eq(jsonx_str(claims, "iss"), rules->issuer))
 		return refuse(err, "is not of identity.backstage.issuer");
 	if (rules->audience_always &&
-	    json_object_object_get_ex(claims, "aud", &aud) &&
+	    (json_object_object_get_ex(claims, "aud", &aud) ||
+	    t->kind == BACKSTAGE_TOKEN_USER) &&
 	    !names_audience(aud, rules->audience))
 		return refuse(err, "is not for identity.backstage.audience");
 	return check_times(t, rules, err);

@@ -23,7 +23,8 @@ enum backstage_token_kind {
 struct backstage_token_rules {
 	const char *audience;		/* of tokens without a typ */
 	const char *issuer;		/* NULL: any, as in Backstage */
-	/* Tokens with a typ that say an audience must say that one too. */
+	/* Tokens with a typ must say that audience too; limited ones say none,
+	   in Backstage, and need not. */
 	bool audience_always;
 	unsigned algorithms;		/* JWT_ALLOW of each */
 	int64_t now, leeway;		/* wall ms, ms */

@@ -157,7 +157,10 @@ issuer_and_audience_where_set(void **state UNUSED)
 	rules.audience_always = true;
 	assert_int_equal(claims(USER, GOOD ",\"aud\":\"backstage\""), E_AUTH);
 	assert_int_equal(claims(USER, GOOD ",\"aud\":[\"x\",\"portal\"]"), 0);
-	assert_int_equal(claims(USER, GOOD), 0);
+	assert_int_equal(claims(USER, GOOD ",\"aud\":[]"), E_AUTH);
+	assert_int_equal(claims(USER, GOOD ",\"aud\":null"), E_AUTH);
+	assert_int_equal(claims(USER, GOOD), E_AUTH);
+	assert_int_equal(claims(LIMITED, GOOD), 0);	/* nor an aud */
 }
 
 static void
