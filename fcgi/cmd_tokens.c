@@ -13,7 +13,9 @@
 #include "cmd_user.h"
 #include "harden.h"
 #include "log.h"
+#include "login.h"
 #include "session.h"
+#include "settings.h"
 #include "tokens_told.h"
 
 static const char usage[] =
@@ -25,7 +27,8 @@ static const char usage[] =
     "list tells who has signed in to which provider, as whom, until when,\n"
     "and why a sign-in has ended; --json as one JSON object a line. Never a\n"
     "token. revoke signs out: the tokens are gone from the store, then the\n"
-    "issuer is told; the audit log says who did it (\"by\":\"cli\").\n"
+    "issuer is told; the audit log says who did it (\"by\":\"cli\"). What\n"
+    "cannot be read goes too, if it is USER's, or with --all.\n"
     "USER is an entity ref or a name, PROVIDER oidc, google or aks, NAME the\n"
     "oidcTokenProvider. Run it as the server's user.\n"
     "Exit code 1: it failed; 2: the settings or the options are wrong, or\n"
@@ -39,6 +42,7 @@ struct cmd_tokens {
 	const char *provider, *name;	/* NULL: any */
 	const char *user;		/* a full ref; NULL: any */
 	struct tokens_told told;
+	size_t bad;		/* that cannot be read */
 	int64_t now;
 };
 
@@ -133,19 +137,21 @@ find_user(struct cmd_tokens *ct)
 }
 
 static bool
-is_asked_for(const struct cmd_tokens *ct, const struct token_set *ts)
+is_asked_for(const struct cmd_tokens *ct, const struct token_key *key)
 {
-	return (ct->user == NULL || strcmp(ts->user, ct->user) == 0) &&
-	    (ct->provider == NULL || strcmp(ts->provider, ct->provider) == 0) &&
-	    (ct->name == NULL || strcmp(ts->name, ct->name) == 0);
+	return (ct->user == NULL || strcmp(key->user, ct->user) == 0) &&
+	    (ct->provider == NULL ||
+	    strcmp(key->provider, ct->provider) == 0) &&
+	    (ct->name == NULL || strcmp(key->name, ct->name) == 0);
 }
 
 static int
 take(void *ctx, const struct token_set *ts)
 {
 	struct cmd_tokens *ct = ctx;
+	const struct token_key key = { ts->user, ts->provider, ts->name };
 
-	if (is_asked_for(ct, ts))
+	if (is_asked_for(ct, &key))
 		tokens_told_add(&ct->told, ct->cu.rt->settings, ts);
 	return 0;
 }
@@ -154,16 +160,21 @@ static int
 look(struct cmd_tokens *ct)
 {
 	struct err err = ERR_INIT;
-	size_t bad = 0;
 
-	if (tokens_each(ct->cu.services.store, take, ct, &bad, &err) != 0)
+	if (tokens_each(ct->cu.services.store, take, ct, &ct->bad, &err) != 0)
 		return cmd_user_fail(1, &err);
 	tokens_told_sort(&ct->told);
-	if (bad == 0)
+	return 0;
+}
+
+static int
+complain_bad(const struct cmd_tokens *ct)
+{
+	if (ct->bad == 0)
 		return 0;
 	fprintf(stderr, "stagedoor: %zu sign-in%s cannot be read: damaged, or "
-	    "sealed with a key that is no longer in keyFile\n", bad,
-	    bad == 1 ? "" : "s");
+	    "sealed with a key that is no longer in keyFile\n", ct->bad,
+	    ct->bad == 1 ? "" : "s");
 	return 1;
 }
 
@@ -175,6 +186,8 @@ list_all(struct cmd_tokens *ct)
 	struct strbuf out = STRBUF_INIT(STRBUF_UNLIMITED);
 	int code = look(ct);
 
+	if (code == 0)
+		code = complain_bad(ct);
 	if (ct->json)
 		tokens_told_json(&ct->told, &out);
 	else
@@ -201,18 +214,78 @@ revoke_one(struct cmd_tokens *ct, const struct token_told *t)
 	return 0;
 }
 
+static void
+tell_unread(const struct cmd_tokens *ct, size_t n)
+{
+	const char *words = arena_printf(ct->cu.req.arena,
+	    "%zu that cannot be read", n);
+	const struct audit_event e = {
+		.event = "revoke",
+		.by = "cli",
+		.user = ct->user,
+		.result = words,
+	};
+
+	if (n == 0)
+		return;
+	printf("ended: %zu sign-in%s that cannot be read\n", n,
+	    n == 1 ? "" : "s");
+	audit(&e);
+}
+
+/* Those of that user have names, for each login of the settings. */
+static int
+revoke_unread_of(struct cmd_tokens *ct)
+{
+	const struct settings *s = ct->cu.rt->settings;
+	struct store *st = ct->cu.services.store;
+	struct err err = ERR_INIT;
+	size_t i, before = ct->bad;
+
+	for (i = 0; i < s->nlogins; i++) {
+		const struct token_key key = login_key(&s->logins[i],
+		    ct->user);
+
+		if (is_asked_for(ct, &key))
+			session_revoke(ct->cu.rt, &key, "cli", NULL);
+	}
+	if (tokens_each(st, NULL, NULL, &ct->bad, &err) != 0)
+		return cmd_user_fail(1, &err);
+	tell_unread(ct, before - SD_MIN(before, ct->bad));
+	return complain_bad(ct);
+}
+
+/* Whose they are nobody can tell: all, or only what is asked for by name. */
+static int
+revoke_unread(struct cmd_tokens *ct)
+{
+	struct err err = ERR_INIT;
+	size_t n;
+
+	if (ct->bad == 0)
+		return 0;
+	if (ct->user != NULL)
+		return revoke_unread_of(ct);
+	if (ct->provider != NULL || ct->name != NULL)
+		return complain_bad(ct);
+	if (tokens_drop_unread(ct->cu.services.store, &n, &err) != 0)
+		return cmd_user_fail(1, &err);
+	tell_unread(ct, n);
+	return 0;
+}
+
 static int
 revoke_all(struct cmd_tokens *ct)
 {
 	int code = look(ct);
 	size_t i;
 
-	if (ct->told.n == 0 && code == 0)
+	if (ct->told.n == 0 && ct->bad == 0 && code == 0)
 		puts("nobody is signed in there");
 	for (i = 0; i < ct->told.n; i++)
 		if (revoke_one(ct, &ct->told.items[i]) != 0)
 			code = 1;
-	return code;
+	return revoke_unread(ct) != 0 ? 1 : code;
 }
 
 /* ---- all of it ---- */

@@ -45,8 +45,9 @@ const struct secret *session_pick(const struct login_settings *login,
  * Sign a user out of a login: the tokens are gone from the store, then the
  * issuer is told (revocation), which may fail: the log says so, and it
  * returns 0 all the same. A refresh that is under way drops what it brings.
- * by: who did it, for the audit log; NULL: the user. E_NOTFOUND: there was
- * nothing; E_STORE. Blocks.
+ * What cannot be read is gone all the same. by: who did it, for the audit
+ * log; NULL: the user. E_NOTFOUND: there was nothing, or its key is gone;
+ * E_STORE. Blocks.
  */
 int session_revoke(struct runtime *rt, const struct token_key *key,
     const char *by, struct err *err);

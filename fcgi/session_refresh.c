@@ -352,21 +352,44 @@ session_refresh(const struct provider_call *call, const void *ctx,
 
 /* ---- signing out ---- */
 
+/* ts: what was there; NULL: it could not be read. */
 static void
-report_sign_out(const struct token_set *ts, const char *by)
+report_sign_out(const struct token_key *key, const struct token_set *ts,
+    const char *by)
 {
 	const struct audit_event e = {
 		.event = by != NULL ? "revoke" : "sign-out",
 		.by = by,
-		.user = ts->user,
-		.provider = ts->provider,
-		.name = *ts->name != '\0' ? ts->name : NULL,
-		.account = ts->account,
-		.issuer = ts->issuer,
+		.user = key->user,
+		.provider = key->provider,
+		.name = *key->name != '\0' ? key->name : NULL,
+		.account = ts != NULL ? ts->account : NULL,
+		.issuer = ts != NULL ? ts->issuer : NULL,
 		.result = "ok",
 	};
 
 	audit(&e);
+}
+
+/*
+ * What cannot be read goes all the same: if only its key is away (that is
+ * E_NOTFOUND), it would be back with it.
+ */
+static int
+revoke_unread(struct runtime *rt, const struct token_key *key, const char *by,
+    int why, struct err *err)
+{
+	int r = tokens_del(rt->store, key, err);
+
+	if (r != 0)
+		return r;
+	session_forget(rt, key);
+	if (why != E_STORE)
+		return why;
+	log_warn("the issuer was not told that %s signed out: what was stored "
+	    "could not be read", key->user);
+	report_sign_out(key, NULL, by);
+	return 0;
 }
 
 int
@@ -380,11 +403,13 @@ session_revoke(struct runtime *rt, const struct token_key *key,
 	struct token_set ts;
 	int r;
 
-	if ((r = tokens_get(rt->store, key, &ts, err)) != 0)
+	if ((r = tokens_get(rt->store, key, &ts, err)) != 0) {
+		r = revoke_unread(rt, key, by, r, err);
 		goto out;
+	}
 	if ((r = tokens_del(rt->store, key, err)) == 0) {
 		session_forget(rt, key);
-		report_sign_out(&ts, by);
+		report_sign_out(key, &ts, by);
 	}
 	if (r == 0 && login != NULL && ts.ended == NULL) {
 		login_client_init(&client, rt, login, scratch);

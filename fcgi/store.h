@@ -135,7 +135,8 @@ struct store_visit {
 	int (*each)(void *ctx, const struct store_item *item,
 	    const struct secret *value);
 	void *ctx;
-	size_t bad;	/* out: how many cannot be opened */
+	bool drop_bad;	/* remove those that cannot be opened */
+	size_t bad;	/* out: how many they are */
 };
 
 /*

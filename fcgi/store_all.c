@@ -95,6 +95,18 @@ names_get(struct store *st, const char *kind, struct names *names,
 	return r;
 }
 
+static int
+visit_bad(struct store *st, const struct store_item *item,
+    struct store_visit *visit, struct err *err)
+{
+	int r = 0;
+
+	visit->bad++;
+	if (visit->drop_bad)
+		r = store_del(st, item, err);
+	return r == E_NOTFOUND ? 0 : r;
+}
+
 /* E_STORE: the store failed; else what each gave. */
 static int
 visit_one(struct store *st, const struct store_item *item,
@@ -105,7 +117,7 @@ visit_one(struct store *st, const struct store_item *item,
 	int r = store_fetch(st, item, &row, err);
 
 	if (r == 0 && store_row_open(st, item, &row, &value, NULL) != 0)
-		visit->bad++;
+		r = visit_bad(st, item, visit, err);
 	else if (r == 0)
 		r = visit->each(visit->ctx, item, &value);
 	else if (r == E_NOTFOUND)	/* gone meanwhile */

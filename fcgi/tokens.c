@@ -314,22 +314,27 @@ tokens_del(struct store *st, const struct token_key *key, struct err *err)
 struct each {
 	int (*each)(void *ctx, const struct token_set *ts);
 	void *ctx;
+	struct store *drop;	/* remove what cannot be read; or NULL */
 	size_t bad;
+	struct err *err;
 };
 
 static int
-each_value(void *ctx, const struct store_item *item UNUSED,
+each_value(void *ctx, const struct store_item *item,
     const struct secret *value)
 {
 	struct each *e = ctx;
 	struct token_set ts;
-	int r;
+	int r = 0;
 
 	if (parse(value, &ts, NULL) != 0) {
 		e->bad++;
-		return 0;
+		if (e->drop != NULL)
+			r = store_del(e->drop, item, e->err);
+		return r == E_NOTFOUND ? 0 : r;
 	}
-	r = e->each(e->ctx, &ts);
+	if (e->each != NULL)
+		r = e->each(e->ctx, &ts);
 	token_set_release(&ts);
 	return r;
 }
@@ -345,5 +350,17 @@ tokens_each(struct store *st, int (*each)(void *ctx,
 
 	if (bad != NULL)
 		*bad = e.bad + visit.bad;
+	return r;
+}
+
+int
+tokens_drop_unread(struct store *st, size_t *n, struct err *err)
+{
+	struct each e = { .drop = st, .err = err };
+	struct store_visit visit = { .kind = TOKENS_KIND, .each = each_value,
+		.ctx = &e, .drop_bad = true };
+	int r = store_each(st, &visit, err);
+
+	*n = e.bad + visit.bad;
 	return r;
 }

@@ -67,5 +67,7 @@ int tokens_del(struct store *st, const struct token_key *key,
  */
 int tokens_each(struct store *st, int (*each)(void *ctx,
     const struct token_set *ts), void *ctx, size_t *bad, struct err *err);
+/* Remove those that cannot be read, whosever they are: *n of them. */
+int tokens_drop_unread(struct store *st, size_t *n, struct err *err);
 
 #endif

@@ -221,6 +221,40 @@ is tokens('list', '-c', $config)->{out}, "nobody has signed in\n",
     'and nothing is left';
 $issuer->behave(revocation => 'ok');
 
+# What cannot be read now, because its key is away, must not come back with it.
+sub keys_are {
+	write_file("$dir/keys", @_);
+	chmod 0600, "$dir/keys" or die "$dir/keys: $!";
+}
+
+sub connected {
+	my ($user) = @_;
+	my ($at, $with) = connecting('-c', $config, '--user', $user,
+	    qw(--provider oidc --name corp));
+	$issuer->approve($with, $user);
+	ends($at, 0, "$user connects");
+}
+connected($_) for qw(ann bob carol);
+keys_are(stagedoor('key')->{out});
+$ran = tokens('revoke', '-c', $config, @users);
+is $ran->{code}, 1, 'revoke where nothing can be read fails';
+like $ran->{err}, qr/^stagedoor: 2 sign-ins cannot be read/m,
+    'but for the user whom it named';
+keys_are($keys->{out});
+$list = tokens('list', '-c', $config);
+unlike $list->{out}, qr/ann/, 'whose sign-in is gone';
+like $list->{out}, qr/bob.*carol/s, 'the others are as they were';
+keys_are(stagedoor('key')->{out});
+events();
+$ran = tokens('revoke', '-c', $config, '--all');
+is $ran->{code}, 0, 'revoke --all ends those too';
+like $ran->{out}, qr/^ended: 2 sign-ins that cannot be read$/m, 'and says so';
+is_deeply [map { [@$_{qw(event by result)}] } events()],
+    [['revoke', 'cli', '2 that cannot be read']], 'to the audit log, too';
+keys_are($keys->{out});
+is tokens('list', '-c', $config)->{out}, "nobody has signed in\n",
+    'nothing is left of them';
+
 # --- It goes otherwise ------------------------------------------------------
 
 events();

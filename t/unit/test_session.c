@@ -395,6 +395,23 @@ who_signs_in_meanwhile_stays_in(void **state UNUSED)
 	}
 }
 
+static void
+what_cannot_be_read_can_be_ended(void **state UNUSED)
+{
+	const struct token_key key = key_of(0);
+	struct store_item item = tokens_item(&key);
+	struct secret value = SECRET_INIT;
+	struct token_set ts;
+
+	secret_set(&value, "damaged", 7);
+	assert_int_equal(store_put(rt.store, &item, &value, 0, NULL), 0);
+	assert_int_equal(row_of(0, &ts), E_STORE);
+	assert_int_equal(session_revoke(&rt, &key, NULL, NULL), 0);
+	assert_int_equal(row_of(0, &ts), E_NOTFOUND);
+	assert_int_equal(session_revoke(&rt, &key, NULL, NULL), E_NOTFOUND);
+	secret_release(&value);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -417,6 +434,7 @@ main(void)
 		TEST(who_signs_out_meanwhile_stays_out),
 		TEST(who_signs_out_at_a_forged_answer_leaves_nothing),
 		TEST(who_signs_in_meanwhile_stays_in),
+		TEST(what_cannot_be_read_can_be_ended),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
