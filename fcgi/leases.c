@@ -28,6 +28,7 @@ struct leases {
 	struct lease *first;
 	pthread_t thread;
 	bool started, stop;
+	bool failing;		/* the thread's: that was said */
 };
 
 struct leases *
@@ -74,9 +75,10 @@ lease_renew(struct leases *ls, struct lease *l)
 	l->busy = true;
 	pthread_mutex_unlock(&ls->lock);
 	r = store_lease_renew(ls->store, &l->held, LEASE_MS, &err);
-	if (r != 0)
+	if (r == E_BUSY || (r != 0 && !ls->failing))
 		log_warn("a lease of the store was not renewed: %s%s%s",
 		    err.text, err.detail[0] != '\0' ? ": " : "", err.detail);
+	ls->failing = r != 0 && r != E_BUSY;
 	pthread_mutex_lock(&ls->lock);
 	l->busy = false;
 	l->lost = l->lost || r == E_BUSY;

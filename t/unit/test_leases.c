@@ -129,6 +129,38 @@ knows_when_it_was_lost(void **state UNUSED)
 	store_close(st);
 }
 
+/* A store may be away for hours, and each lease is tried a few times a
+   second. */
+static void
+says_once_that_the_store_fails(void **state UNUSED)
+{
+	struct store *st = rig_open();
+	struct leases *ls = leases_new(st);
+	struct store_item item = rig_item(1);
+	int fds[2], n = 0, saved = dup(STDERR_FILENO);
+	char got[8192] = "", *p = got;
+	struct lease *l;
+
+	assert_int_equal(lease_begin(ls, &item, &l, NULL), 0);
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	dup2(fds[1], STDERR_FILENO);
+	rig_remove_db();
+	assert_int_equal(mkdir(rig_db, 0700), 0);
+	pause_ms(LEASE_RENEW_MS + 2000);
+	assert_int_equal(rmdir(rig_db), 0);
+	dup2(saved, STDERR_FILENO);
+	assert_true(read(fds[0], got, sizeof(got) - 1) > 0);
+	while ((p = strstr(p, "was not renewed")) != NULL)
+		p++, n++;
+	assert_int_equal(n, 1);
+	lease_end(l);
+	leases_free(ls);
+	store_close(st);
+	close(fds[0]);
+	close(fds[1]);
+	close(saved);
+}
+
 int
 main(void)
 {
@@ -136,6 +168,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(keeps_one_alive), T(holds_many_at_once),
 		T(frees_that_of_the_dead), T(knows_when_it_was_lost),
+		T(says_once_that_the_store_fails),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
