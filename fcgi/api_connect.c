@@ -109,11 +109,12 @@ disconnect(struct request *req, const struct target *t, struct err *err)
 {
 	const struct token_key key = { .user = req->who.user,
 	    .provider = t->provider, .name = t->name };
+	const struct session_end end = { .id = req->id };
 	int r;
 
 	if ((r = connect_allowed(req, err)) != 0)
 		return r;
-	r = session_revoke(req->rt, &key, NULL, err);
+	r = session_revoke(req->rt, &key, &end, err);
 	if (r == E_NOTFOUND && t->login != NULL)
 		return 0;
 	if (r == E_NOTFOUND)

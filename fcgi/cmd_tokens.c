@@ -199,12 +199,14 @@ list_all(struct cmd_tokens *ct)
 	return fflush(stdout) == 0 && !ferror(stdout) ? code : 1;
 }
 
+static const struct session_end by_us = { .by = "cli" };
+
 static int
 revoke_one(struct cmd_tokens *ct, const struct token_told *t)
 {
 	const struct token_key key = { t->user, t->provider, t->name };
 	struct err err = ERR_INIT;
-	int r = session_revoke(ct->cu.rt, &key, "cli", &err);
+	int r = session_revoke(ct->cu.rt, &key, &by_us, &err);
 
 	if (r == E_NOTFOUND)		/* somebody else was first */
 		return 0;
@@ -247,7 +249,7 @@ revoke_unread_of(struct cmd_tokens *ct)
 		    ct->user);
 
 		if (is_asked_for(ct, &key))
-			session_revoke(ct->cu.rt, &key, "cli", NULL);
+			session_revoke(ct->cu.rt, &key, &by_us, NULL);
 	}
 	if (tokens_each(st, NULL, NULL, &ct->bad, &err) != 0)
 		return cmd_user_fail(1, &err);

@@ -41,15 +41,20 @@ void session_forget(struct runtime *rt, const struct token_key *key);
 const struct secret *session_pick(const struct login_settings *login,
     const struct token_set *ts, int64_t *expires);
 
+/* Who ends a sign-in, for the audit log. */
+struct session_end {
+	const char *by;		/* "cli"; NULL: the user */
+	const char *id;		/* of the request; or NULL */
+};
+
 /*
  * Sign a user out of a login: the tokens are gone from the store, then the
  * issuer is told (revocation), which may fail: the log says so, and it
  * returns 0 all the same. A refresh that is under way drops what it brings.
- * What cannot be read is gone all the same. by: who did it, for the audit
- * log; NULL: the user. E_NOTFOUND: there was nothing, or its key is gone;
- * E_STORE. Blocks.
+ * What cannot be read is gone all the same. E_NOTFOUND: there was nothing,
+ * or its key is gone; E_STORE. Blocks.
  */
 int session_revoke(struct runtime *rt, const struct token_key *key,
-    const char *by, struct err *err);
+    const struct session_end *end, struct err *err);
 
 #endif

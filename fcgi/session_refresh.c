@@ -355,11 +355,12 @@ session_refresh(const struct provider_call *call, const void *ctx,
 /* ts: what was there; NULL: it could not be read. */
 static void
 report_sign_out(const struct token_key *key, const struct token_set *ts,
-    const char *by)
+    const struct session_end *end)
 {
 	const struct audit_event e = {
-		.event = by != NULL ? "revoke" : "sign-out",
-		.by = by,
+		.event = end->by != NULL ? "revoke" : "sign-out",
+		.by = end->by,
+		.id = end->id,
 		.user = key->user,
 		.provider = key->provider,
 		.name = *key->name != '\0' ? key->name : NULL,
@@ -376,8 +377,8 @@ report_sign_out(const struct token_key *key, const struct token_set *ts,
  * E_NOTFOUND), it would be back with it.
  */
 static int
-revoke_unread(struct runtime *rt, const struct token_key *key, const char *by,
-    int why, struct err *err)
+revoke_unread(struct runtime *rt, const struct token_key *key,
+    const struct session_end *end, int why, struct err *err)
 {
 	int r = tokens_del(rt->store, key, err);
 
@@ -388,13 +389,13 @@ revoke_unread(struct runtime *rt, const struct token_key *key, const char *by,
 		return why;
 	log_warn("the issuer was not told that %s signed out: what was stored "
 	    "could not be read", key->user);
-	report_sign_out(key, NULL, by);
+	report_sign_out(key, NULL, end);
 	return 0;
 }
 
 int
 session_revoke(struct runtime *rt, const struct token_key *key,
-    const char *by, struct err *err)
+    const struct session_end *end, struct err *err)
 {
 	const struct login_settings *login = settings_login(rt->settings,
 	    key->provider, key->name);
@@ -404,12 +405,12 @@ session_revoke(struct runtime *rt, const struct token_key *key,
 	int r;
 
 	if ((r = tokens_get(rt->store, key, &ts, err)) != 0) {
-		r = revoke_unread(rt, key, by, r, err);
+		r = revoke_unread(rt, key, end, r, err);
 		goto out;
 	}
 	if ((r = tokens_del(rt->store, key, err)) == 0) {
 		session_forget(rt, key);
-		report_sign_out(key, &ts, by);
+		report_sign_out(key, &ts, end);
 	}
 	if (r == 0 && login != NULL && ts.ended == NULL) {
 		login_client_init(&client, rt, login, scratch);

@@ -267,7 +267,11 @@ is $out->{headers}{location},
     "$home$back?done=disconnected&login=oidc/corp", 'back to the page';
 ok !$ann->sees('one')->{connected}, 'which says so';
 is $issuer->count('revocation'), 1, 'and the issuer was told';
-is scalar(audited('sign-out')), 2, 'audited, both';
+my %requested = map { $_->{id} => $_->{path} } audited('request');
+my @ended = audited('sign-out');
+is_deeply [map { $requested{$_->{id} // ''} } @ended],
+    ["$back/google", "$back/oidc/corp/disconnect"],
+    'audited, both, with the requests that they were';
 $answer = wait_for(sub {
 	my $got = $ann->get($pods);
 	return $got->{status} == 401 && $got;

@@ -24,6 +24,8 @@ teardown(void **state)
 	return session_tear_down(state);
 }
 
+static const struct session_end by_user = { .by = NULL };
+
 /* 0 with the user's token in a, or E_*. */
 static int
 ask_for(struct ask *a, unsigned user)
@@ -140,7 +142,7 @@ what_we_do_is_seen_at_once(void **state UNUSED)
 
 	sign_in(rt.store, 0, 60000);
 	assert_int_equal(ask_for(&a, 0), 0);
-	assert_int_equal(session_revoke(&rt, &key, NULL, NULL), 0);
+	assert_int_equal(session_revoke(&rt, &key, &by_user, NULL), 0);
 	assert_int_equal(ask_for(&a, 0), E_SIGNIN);
 	sign_in(rt.store, 0, 60000);
 	session_forget(&rt, &key);
@@ -406,9 +408,9 @@ what_cannot_be_read_can_be_ended(void **state UNUSED)
 	secret_set(&value, "damaged", 7);
 	assert_int_equal(store_put(rt.store, &item, &value, 0, NULL), 0);
 	assert_int_equal(row_of(0, &ts), E_STORE);
-	assert_int_equal(session_revoke(&rt, &key, NULL, NULL), 0);
+	assert_int_equal(session_revoke(&rt, &key, &by_user, NULL), 0);
 	assert_int_equal(row_of(0, &ts), E_NOTFOUND);
-	assert_int_equal(session_revoke(&rt, &key, NULL, NULL), E_NOTFOUND);
+	assert_int_equal(session_revoke(&rt, &key, &by_user, NULL), E_NOTFOUND);
 	secret_release(&value);
 }
 
