@@ -48,8 +48,12 @@ sub bar {
 	is $r->{wrongs}, 0, "$name: and nobody is signed out";
 	my $kills = 0;
 	$kills += $_->[3] // 0 for @runs;
+	my $waits = grep { $_->[0] > $life / 4 } @runs;
 	is $r->{kills}, $kills, "$name: with $kills processes killed";
-	cmp_ok $r->{hung_up}, '>', 0, "$name: and browsers that hung up";
+	cmp_ok $r->{waited}, '>', 0, "$name: and browsers that hung up while "
+	    . 'they waited for the issuer' if $waits;
+	cmp_ok $r->{good}, '>', $r->{rotations} / 2, "$name: with answers";
+	cmp_ok $r->{late}, '<', $r->{good} / 50, "$name: and few too late";
 	is join(' ', @{$bar->stop}), join(' ', (0) x 8), "$name: all end well";
 	$all += $r->{rotations};
 }

@@ -34,6 +34,7 @@ use constant {
 	PROCESSES => 8, AT_ONCE => 50,
 	PATIENCE => 30,		# seconds for an answer
 	HANG_UP => 0.1,		# of the requests
+	WAITED => 0.5,		# seconds: only a refresh takes so long
 	LOOK_EACH => 0.3,	# seconds between looks at the issuer's account
 	KILL_EACH => 2.5,
 	FORGET => 3,		# seconds between resets of what fakes record
@@ -46,7 +47,8 @@ sub new {
 	my ($class, %opt) = @_;
 	my $self = bless { %opt, dir => tempdir() . '/bar-' . ++$count,
 	    excused => {}, excuses => {}, wrong => [], map { $_ => 0 }
-	    qw(kills hung_up prompted worst wrongs late good) }, $class;
+	    qw(kills hung_up waited prompted worst wrongs late good) },
+	    $class;
 	mkdir $self->{dir} or die "$self->{dir}: $!";
 	$self->{names} = [map { "u$_" } 1 .. $opt{users}];
 	$self->{fake} = Stagedoor::Test::fake(backstage => 1,
@@ -222,6 +224,7 @@ sub _turn {
 	for my $ask (values %{$self->{asks}}) {
 		if ($ask->{hang_up} && $ask->{hang_up} < $now) {
 			$self->{hung_up}++;
+			$self->{waited}++ if $now - $ask->{began} > WAITED;
 			$self->_end($ask);
 		} elsif ($now - $ask->{began} > PATIENCE) {
 			$self->_end($ask);
@@ -345,11 +348,12 @@ sub _reuses {
 }
 
 # { rotations, asked, reuses and refused at the issuer; good, late, hung_up,
-# worst (seconds) of requests; kills, prompted; wrong and unexcused: lines }.
+# worst (seconds) of requests; waited: of those who hung up, who had to wait for
+# the issuer; kills, prompted; wrong and unexcused: lines }.
 sub report {
 	my ($self) = @_;
 	return { %{$self->_tally}, map({ $_ => $self->{$_} } qw(good late
-	    kills hung_up prompted worst wrongs wrong)),
+	    kills hung_up waited prompted worst wrongs wrong)),
 	    unexcused => $self->_reuses };
 }
 
