@@ -30,7 +30,7 @@ struct fake_session {
 	bool ended;
 	unsigned rotations, reuses, refused, revoked;
 	unsigned inside, most;	/* refreshes at once */
-	enum death death;	/* of who asks next */
+	enum death death;	/* of the process that asks next */
 };
 
 /* In shared memory; the lock is the processes'. */
