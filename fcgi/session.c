@@ -195,6 +195,7 @@ renew(const struct provider_call *call, struct session_ask *ask,
 	};
 	struct source_value fresh;
 	struct err why = ERR_INIT;
+	bool same;
 	int r;
 
 	ask->generation = view->generation;
@@ -208,10 +209,17 @@ renew(const struct provider_call *call, struct session_ask *ask,
 			*err = why;
 		return r;
 	}
+	same = secret_equal(&v->part[PART_TOKEN], fresh.part[PART_TOKEN].ptr,
+	    fresh.part[PART_TOKEN].len);
 	source_value_release(v);
 	*v = fresh;			/* taken */
 	if (!view_parse(v, view))
 		BUG("a refreshed session cannot be read");
+	/* No use for the cluster, which would say nothing but 401. */
+	if (same && !is_good(view))
+		return err_set(err, E_BUSY, "the issuer renewed the sign-in, "
+		    "but with no id token that can be checked now; try again "
+		    "later");
 	return 0;
 }
 
