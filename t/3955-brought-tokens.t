@@ -151,6 +151,10 @@ is asks('service-token-1', '/clusters/own/proxy/version'),
     'Bearer alpha-token', 'but what is the server\'s';
 is asks('service-token-1', '/connect/oidc/corp', method => $_), 403,
     "nor can it $_ there" for qw(POST DELETE);
+my $page = get($backstage, '/connect', headers =>
+    [$tokens->bearer('service-token-1')]);
+like $page->{body}, qr/without an account of your own/, 'as the page says';
+unlike $page->{body}, qr/<form/, 'which has no button';
 is asks($tokens->user('user:default/ann'), $own), $kept,
     'and she is still connected';
 done_testing;
