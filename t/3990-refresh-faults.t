@@ -51,11 +51,18 @@ for my $one (@all) {
 	$one->{issuer}->behave(token => $one->{fault});
 	$one->{seen} = {};
 }
+
+# Till all that do not renew are over, and a while longer.
+sub waiting {
+	return grep { $_->{fault} !~ /^slow/ && !grep { !/^Bearer/ }
+	    keys %{$_->{seen}} } @all;
+}
 my $began = time;
-while (time < $began + 7.5) {
+while (time < $began + 7.5 || (waiting() && time < $began + 30)) {
 	$_->{seen}{sent($_)}++ for @all;
 	sleep 0.2;
 }
+my $took = time - $began;
 for my $one (@all) {
 	my @other = grep { $_ ne $one->{first} && /^Bearer/ }
 	    keys %{$one->{seen}};
@@ -66,7 +73,7 @@ for my $one (@all) {
 	is join(' ', grep { !/^Bearer/ } sort keys %{$one->{seen}}),
 	    $fault =~ /^slow/ ? '' : $fault eq 'wrong:sub' ? 401 : 500,
 	    '... and what the user is told when it is over';
-	cmp_ok $one->{issuer}->count('token'), '<=', 8,
+	cmp_ok $one->{issuer}->count('token'), '<=', 4 + $took,
 	    '... the issuer is not run over';
 }
 $_->{issuer}->behave(token => 'ok') for @all;
