@@ -4,7 +4,8 @@
 # mod_fcgid, with a store in SQLite; and behind lighttpd. What is begun in one
 # process is completed in another, tokens are renewed by whichever process is
 # asked, also by one whose request is long answered, and signing out is known
-# to all within a second.
+# to all within a second. mod_fcgid would end such a process with its life time,
+# of seconds in the site's settings here.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
@@ -90,10 +91,10 @@ sub day {
 
 	# Nobody waits for it but the process that it began in.
 	$issuer->reset;
-	$issuer->behave(token => 'slow:5');
+	$issuer->behave(token => 'slow:7');
 	wait_for(sub { status($both[0], GET => $at);
 	    return $issuer->count('token') }, 10, 'a refresh');
-	sleep 6;
+	sleep 8;
 	$issuer->behave(token => 'ok');
 	wait_for(sub { status($both[0], GET => $at) == 200 }, 10,
 	    'the new token');
@@ -123,8 +124,13 @@ day('plain CGI', $world, Stagedoor::Web->apache('apache-cgid',
 $world = world();
 day('mod_fcgid', $world, Stagedoor::Web->apache('apache-fcgid',
     config => $world->{file}, port => $world->{port}, modules => [qw(fcgid)],
-    global => "FcgidIPCDir run\nFcgidProcessTableFile run/fcgid_shm\n",
-    %basic));
+    global => <<'END', %basic));
+FcgidIPCDir run
+FcgidProcessTableFile run/fcgid_shm
+FcgidProcessLifeTime 3
+FcgidMinProcessesPerClass 0
+FcgidIdleScanInterval 1
+END
 $world = world();
 day('lighttpd', $world, Stagedoor::Web->lighttpd(
     pool => pool(config => $world->{file}),
