@@ -24,9 +24,6 @@
 #define MARGIN_MS 180000	/* Backstage's front end renews then */
 #define SPARE_MS 1000		/* a token that ends so soon has ended */
 #define GUESS_MS 300000		/* of a token that does not say its end */
-#define OVER_MS 30000		/* where it was over when it came, by our clock
-				   or for want of a key to check the new one
-				   with, the issuer is left alone so long */
 
 void
 user_token_release(struct user_token *ut)
@@ -56,10 +53,8 @@ session_pick(const struct login_settings *login, const struct token_set *ts,
 static int64_t
 due_of(const struct token_set *ts, int64_t expires)
 {
-	int64_t life = expires - ts->refreshed;
+	int64_t life = SD_MAX(expires - ts->refreshed, (int64_t)0);
 
-	if (life <= 0)
-		return ts->refreshed + OVER_MS;
 	return expires - SD_MIN((int64_t)MARGIN_MS, SPARE_MS + life / 4);
 }
 
@@ -243,11 +238,6 @@ use(const struct provider_call *call, struct session_ask *ask,
 			return r;
 		renewed = true;
 	}
-	/* No use for the cluster, which would say nothing but 401. */
-	if (view.refreshes && view.due > view.expires && !is_good(&view))
-		return err_set(err, E_BUSY, "the issuer renewed your sign-in, "
-		    "but with no token that can be checked now and is not "
-		    "over already; try again in a minute");
 	if (v->part[PART_TOKEN].len == 0)
 		return needs_sign_in(call, ask, "your sign-in brought no "
 		    "token for this cluster", err);

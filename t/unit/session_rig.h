@@ -226,8 +226,6 @@ sign_in(struct store *st, unsigned user, int64_t lives)
 		.provider = xstrdup("oidc"), .name = xstrdup("corp"),
 		.signed_in = clock_wall_ms(), .refreshed = clock_wall_ms() };
 
-	if (lives <= 0)			/* it lived a minute */
-		ts.refreshed = clock_wall_ms() + lives - 60000;
 	fake_tokens(&ts, user, issuer->of[user].token);
 	ts.id_expires = clock_wall_ms() + lives;
 	token_set_renew(&ts);

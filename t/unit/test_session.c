@@ -196,22 +196,6 @@ what_it_gave_is_used_however_short(void **state UNUSED)
 	assert_string_equal(a.token, "id-0-1");
 }
 
-/* By our clock, or because it is the old one. The issuer is left alone. */
-static void
-what_was_over_when_it_came_is_not_renewed_at_once(void **state UNUSED)
-{
-	struct ask a;
-
-	issuer->lives = -60000;
-	sign_in(rt.store, 0, 0);
-	assert_int_equal(ask_for(&a, 0), E_BUSY);
-	says(&a, "renewed your sign-in, but");
-	second_passes();
-	second_passes();
-	assert_int_equal(ask_for(&a, 0), E_BUSY);
-	assert_int_equal(issuer->of[0].rotations, 1);
-}
-
 /* ---- the issuer ---- */
 
 static void
@@ -443,7 +427,6 @@ main(void)
 		TEST(it_is_renewed_before_its_end),
 		TEST(without_a_refresh_token_it_ends),
 		TEST(what_it_gave_is_used_however_short),
-		TEST(what_was_over_when_it_came_is_not_renewed_at_once),
 		TEST(a_refusal_ends_it),
 		TEST(an_issuer_that_is_ill_costs_nothing),
 		TEST(an_issuer_that_lies_ends_nothing),
