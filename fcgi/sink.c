@@ -42,7 +42,8 @@ struct sink {
 
 /* ---- waiting, for a while ---- */
 
-/* 0, or ETIMEDOUT. */
+/* 0, or ETIMEDOUT. Should the wall clock be set back, whoever has it gives it
+   back in time all the same. */
 static int
 lock_soon(pthread_mutex_t *lock)
 {
@@ -50,11 +51,11 @@ lock_soon(pthread_mutex_t *lock)
 
 	if (pthread_mutex_trylock(lock) == 0)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &until);
+	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_nsec += SINK_WAIT_MS * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until);
+	return pthread_mutex_timedlock(lock, &until);
 }
 
 /* Does fd take bytes? With the lock of stuck_until. 0 or EAGAIN. */
