@@ -93,12 +93,13 @@ is_opened_while_it_is_away(void **state UNUSED)
  */
 static struct fake {
 	char path[96];
-	int fd, stop;
+	int fd;
 	pthread_t thread;
 	const char *says;	/* NULL: it passes on */
-	bool slowly, closes, floods;
-	int cut_in;		/* so many answers from now; < 0: never */
-	int twice;		/* so many more answers come twice */
+	/* What the test says while it runs. */
+	_Atomic bool stop, slowly, closes, floods;
+	_Atomic int cut_in;	/* so many answers from now; < 0: never */
+	_Atomic int twice;	/* so many more answers come twice */
 } fake;
 
 static void
@@ -195,8 +196,7 @@ fake_start(const char *says)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 
-	memset(&fake, 0, sizeof(fake));
-	fake.says = says;
+	fake = (struct fake){ .says = says };
 	fake.cut_in = -1;
 	snprintf(fake.path, sizeof(fake.path), "%s/fake", rig_dir);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", fake.path);
@@ -212,7 +212,7 @@ fake_start(const char *says)
 static void
 fake_end(void)
 {
-	__atomic_store_n(&fake.stop, 1, __ATOMIC_SEQ_CST);
+	fake.stop = true;
 	shutdown(fake.fd, SHUT_RDWR);
 	pthread_join(fake.thread, NULL);
 	close(fake.fd);
