@@ -80,6 +80,7 @@ struct cluster {
 	struct string_list allow;	/* n == 0: everyone */
 	bool guests;
 	bool read_only;
+	bool live;			/* may be answered for from memory */
 	struct impersonation impersonate;
 	const char *where;		/* file:line, for messages */
 

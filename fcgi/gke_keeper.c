@@ -66,7 +66,7 @@ place_of(const struct settings *s, const struct locator_settings *ls)
 		api = s->cloud.google_api;
 	return (struct google_place){ api != NULL ? api :
 	    GOOGLE_CONTAINER_API, ls->gke.project, ls->gke.region,
-	    ls->gke.refresh };
+	    ls->refresh };
 }
 
 /* refresh is no matter: the list is the same. */

@@ -100,6 +100,7 @@ const struct key keys_cluster[] = {
 	{ "clientKeyFile", KEY_CONTENT, INTO(cluster, client_key_file),
 	  .text = "file of the clientKey, read anew each time" },
 	{ "live", KEY_BOOL, KEY_LATER, .fallback = "false",
+	  INTO(cluster, live),
 	  .text = "answer from memory, kept up to date by watching" },
 	{ .name = NULL }
 };
@@ -121,9 +122,11 @@ static const struct key locator_keys[] = {
 	  INTO(locator_settings, contexts),
 	  .text = "names of the contexts to use; default all" },
 	{ "dangerouslyAllowClusterUrls", KEY_STRINGS, .when = "catalog",
+	  INTO(locator_settings, catalog.allow),
 	  .text = "hosts (or *.domain) that may be private or without TLS" },
 	{ "dangerouslyAllowSkipTLSVerify", KEY_BOOL, .when = "catalog",
-	  .fallback = "false", .text = "heed skip-tls-verify annotations" },
+	  .fallback = "false", INTO(locator_settings, catalog.allow_skip_tls),
+	  .text = "heed skip-tls-verify annotations" },
 	{ "projectId", KEY_STRING, KEY_REQUIRED, .when = "gke",
 	  INTO(locator_settings, gke.project),
 	  .text = "project whose clusters to list" },
@@ -152,9 +155,10 @@ static const struct key locator_keys[] = {
 	  INTO(locator_settings, gke.endpoint),
 	  .text = "base of Google's API, for tests; default "
 		  "stagedoor.cloud.googleApi" },
-	{ "refresh", KEY_NUMBER, .when = "gke", .fallback = "300", .min = 1,
-	  .max = 3600, INTO(locator_settings, gke.refresh),
-	  .text = "seconds after which the list is asked for again" },
+	{ "refresh", KEY_NUMBER, .min = 1, .max = 3600,
+	  INTO(locator_settings, refresh),
+	  .text = "seconds after which gke's and the catalog's lists are asked "
+		  "for again; default 300 and 30" },
 	{ .name = NULL }
 };
 

@@ -202,10 +202,32 @@ static const struct key log_keys[] = {
 
 static const struct key metrics_keys[] = {
 	{ "path", KEY_STRING, .check = check_route, .fallback = "/metrics",
-	  .text = "route of the metrics" },
+	  FIELD(metrics_path), .text = "route of the metrics" },
 	{ "allow", KEY_STRINGS, .check = check_network,
-	  .fallback = "[\"127.0.0.1/8\", \"::1\"]",
+	  .fallback = "[\"127.0.0.1/8\", \"::1\"]", FIELD(metrics_allow),
 	  .text = "addresses that may read them" },
+	{ .name = NULL }
+};
+
+static const struct key live_keys[] = {
+	{ "memory", KEY_INTEGER, .min = 1048576, .max = 1099511627776,
+	  .fallback = "268435456", FIELD(live_memory),
+	  .text = "bytes of objects that all live clusters may take" },
+	{ "idle", KEY_NUMBER, .min = 1, .max = 86400, .fallback = "300",
+	  FIELD(live_idle),
+	  .text = "seconds after which what nobody asks for is not watched "
+		  "any more" },
+	{ "metrics", KEY_NUMBER, .max = 60, .fallback = "5.0",
+	  FIELD(live_metrics),
+	  .text = "seconds that pod metrics of live clusters may be reused: "
+		  "they cannot be watched" },
+	{ .name = NULL }
+};
+
+static const struct key portal_keys[] = {
+	{ "lifetime", KEY_NUMBER, .min = 60, .max = 3600, .fallback = "3600",
+	  FIELD(portal_lifetime),
+	  .text = "seconds that a token of stagedoor login is good for" },
 	{ .name = NULL }
 };
 
@@ -259,6 +281,7 @@ const struct key keys_stagedoor[] = {
 	{ "breaker", KEY_OBJECT, .keys = breaker_keys,
 	  .text = "clusters that do not answer" },
 	{ "fresh", KEY_NUMBER, KEY_LATER, .max = 5, .fallback = "0.0",
+	  FIELD(fresh),
 	  .text = "seconds an identical read may be reused" },
 	{ "caFile", KEY_PATH, FIELD(ca_file),
 	  .text = "more roots for clouds, issuers, Backstage" },
@@ -270,6 +293,10 @@ const struct key keys_stagedoor[] = {
 	  .fallback = "stderr", FIELD(audit),
 	  .text = "\"stderr\", \"syslog\", \"file:PATH\" or \"off\"" },
 	{ "log", KEY_OBJECT, .keys = log_keys, .text = "the program's log" },
+	{ "live", KEY_OBJECT, KEY_LATER, .keys = live_keys,
+	  .text = "clusters that are answered for from memory" },
+	{ "portal", KEY_OBJECT, KEY_LATER, .keys = portal_keys,
+	  .text = "kubectl through the portal" },
 	{ "metrics", KEY_OBJECT, KEY_LATER, .keys = metrics_keys,
 	  .text = "numbers for machines that watch" },
 	{ "providers", KEY_LIST, .keys = provider_keys,

@@ -31,7 +31,11 @@ struct gke_settings {
 	struct pair *labels;		/* that a cluster must have */
 	size_t nlabels;
 	const char *endpoint;		/* of the API; NULL: the usual */
-	double refresh;			/* seconds */
+};
+
+struct catalog_locator_settings {
+	struct string_list allow;	/* dangerouslyAllowClusterUrls */
+	bool allow_skip_tls;
 };
 
 struct locator_settings {
@@ -41,6 +45,9 @@ struct locator_settings {
 	const char *path;		/* kubeconfig; NULL: the default */
 	struct string_list contexts;	/* kubeconfig; n == 0: all */
 	struct gke_settings gke;
+	struct catalog_locator_settings catalog;
+	double refresh;			/* seconds; 0: the default of the type,
+					   which settings_read puts there */
 	const char *where;
 };
 
@@ -156,6 +163,12 @@ struct settings {
 	size_t limit_request_body, limit_response;
 	unsigned breaker_failures;
 	double breaker_probe;
+	double fresh;			/* seconds; 0: not reused */
+	size_t live_memory;		/* bytes */
+	double live_idle, live_metrics;	/* seconds */
+	double portal_lifetime;		/* seconds */
+	const char *metrics_path;	/* below base_path */
+	struct string_list metrics_allow;	/* networks */
 	struct store_settings store;
 	struct login_settings *logins;
 	size_t nlogins;

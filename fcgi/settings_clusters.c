@@ -194,6 +194,8 @@ read_locators(struct settings *s, const struct node *kubernetes)
 		    n->line);
 		read_labels(s->arena, node_get(n, "matchingResourceLabels"),
 		    &ls->gke);
+		if (ls->refresh == 0)
+			ls->refresh = ls->type == LOCATOR_GKE ? 300 : 30;
 		if (ls->type != LOCATOR_CONFIG)
 			continue;
 		ls->clusters = read_room(s->arena, node_get(n, "clusters"),

@@ -35,7 +35,7 @@ my %expected = (
 	'kubernetes.clusterLocatorMethods[].clusters[].url' =>
 	    'string, required',
 	'kubernetes.clusterLocatorMethods[].refresh' =>
-	    'number from 1 to 3600, with type "gke", default 300',
+	    'number from 1 to 3600',
 	'kubernetes.serviceLocatorMethod.type' =>
 	    '"multiTenant", "singleTenant" or "catalogRelation", required',
 	'stagedoor.threads' => 'integer from 1 to 1024, default 64',

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The live lane: for clusters with `live = true`, the kinds that are asked
+ * for are listed once and then watched, by one thread for all, and queries
+ * are answered from memory. It is for what everybody reads with the same
+ * credential: the server's own, without impersonation.
+ *
+ * A kind is used only while its watch is open and has been since its list;
+ * what closes, fails or falls behind (410) is not used until it was listed
+ * again. Over the budget, or where the cluster refuses to let us watch, it is
+ * read directly, and looked at again later. A silent peer is found by TCP
+ * keep-alive and user time-out, within LIVE_SILENCE_S.
+ *
+ * Protocol: "API Concepts: Efficient detection of changes" of the Kubernetes
+ * reference (resourceVersion, allowWatchBookmarks, 410 Gone).
+ */
+#ifndef STAGEDOOR_LIVE_H
+#define STAGEDOOR_LIVE_H
+
+#include "live_index.h"
+
+#define LIVE_SILENCE_S 15
+
+struct access;
+struct cluster;
+struct live;
+struct object_list;
+struct strbuf;
+struct transport;
+
+struct live_options {
+	size_t memory;		/* bytes, for all kinds and clusters */
+	double idle;		/* seconds */
+};
+
+/* Only for processes that serve for long; others have NULL for a lane. */
+struct live *live_new(struct transport *t, const struct live_options *opt);
+void live_free(struct live *l);			/* NULL is fine */
+/* After a reload. */
+void live_use(struct live *l, const struct live_options *opt);
+
+/* One list of a query. */
+struct live_ask {
+	const struct cluster *cluster;
+	const struct access *access;	/* by a server-side provider */
+	const struct object_list *list;
+	const char *namespace;		/* "": all */
+	const char *selector;		/* as the entity has it, not encoded */
+};
+
+/* May the row be answered so at all? */
+bool live_may(const struct live *l, const struct cluster *c,
+    const struct access *a);
+/*
+ * Without blocking. The matching items, which the caller puts, or NULL: ask
+ * the cluster; the kind is being fetched now for those who come later.
+ */
+struct live_text *live_read(struct live *l, const struct live_ask *ask);
+
+struct live_counts {
+	size_t kinds, used, objects, bytes;	/* used: fit to answer */
+	uint64_t hits, misses, lists, events, bookmarks, gone, failures,
+	    over_budget, refused;
+};
+void live_count(const struct live *l, struct live_counts *out);
+
+#endif
