@@ -3,10 +3,12 @@
 #include "base.h"
 
 #include <fcgiapp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
 #include "arena.h"
+#include "clock.h"
 #include "err.h"
 #include "fcgi.h"
 #include "request.h"
@@ -14,6 +16,7 @@
 
 #define FCGI_ABORT_REQUEST 2	/* FastCGI specification, section 5.4 */
 #define FCGI_AUTHORIZER 2	/* section 8 */
+#define DRAIN_MS 300
 #define LINGER_S 2
 #define LINGER_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -124,6 +127,39 @@ finish_input(struct conn *conn)
 		conn->left = INT64_MAX;		/* more than announced */
 }
 
+/* Is there more of the body to read, or will there be soon? */
+static bool
+more_comes(const struct conn *conn, int64_t until)
+{
+	struct pollfd pfd = { .fd = conn->fx.ipcFd, .events = POLLIN };
+	int64_t left = until - clock_mono_ms();
+
+	return conn->fx.in->rdNext != conn->fx.in->stop ||
+	    (left > 0 && poll(&pfd, 1, (int)left) > 0);
+}
+
+/*
+ * A body that nobody wanted is read before the end of the answer is told:
+ * nginx keeps the connection then, and would send its next request into one
+ * that we are about to close. (While a body is still coming nginx does not
+ * keep it.)
+ */
+static void
+drain(struct conn *conn)
+{
+	int64_t until = clock_mono_ms() + DRAIN_MS;
+	size_t total = 0;
+	char trash[16384];
+	ssize_t n = 1;
+
+	while (n > 0 && total < LINGER_BYTES && more_comes(conn, until)) {
+		n = carrier_read(conn, trash, sizeof(trash));
+		total += n > 0 ? (size_t)n : 0;
+	}
+	if (n < 0)
+		conn->ended = false;
+}
+
 /*
  * The answer is out, but the body that nobody wanted still comes: take some
  * of it, so that the web server reads our answer before it sees us close.
@@ -210,7 +246,7 @@ fcgi_serve(int fd, struct runtime *rt)
 	whole = handle(&conn, rt);
 	if (whole && !conn.ended) {
 		FCGX_FFlush(fx->out);
-		finish_input(&conn);
+		drain(&conn);
 	} else if (!whole) {
 		break_off(fx);
 	}

@@ -141,6 +141,13 @@ sub ask_twice {
 }
 is ask_twice($keep), 2, 'two requests, one connection, two answers';
 
+# nginx keeps the connection once the answer has ended, and sends the next
+# request into it.
+my $unread = 'x' x 100_000;
+is ask_twice(begin(1, 1) . params(Stagedoor::FastCGI::params_for('POST',
+    BASE . '/clusters/none/proxy/x', body => $unread)) . stdin($unread)), 1,
+    'also after a body that was refused unread';
+
 # --- Clients that leave -----------------------------------------------------
 
 sub leave_after {

@@ -174,10 +174,6 @@ my $result = $askers->ask_for($seconds);
 note encode_json($result->{by});
 is_deeply $result->{wrong}, [], 'nobody gets an answer that is not theirs';
 cmp_ok $result->{asked}, '>', 10 * $seconds, 'in many questions';
-cmp_ok $result->{unanswered}, '<=', $result->{asked} / 1000,
-    'nearly all of which are answered';
-diag grep { /upstream/ } $portal->web->log_text =~ /^.*\n/mg
-    if $result->{unanswered};
 cmp_ok $dex->counters->{rotations} // 0, '>=', $seconds / 20,
     'with tokens that were renewed meanwhile';
 is $dex->counters->{reuses} // 0, 0, 'never with an old one';

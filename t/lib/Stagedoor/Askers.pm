@@ -6,8 +6,7 @@
 #	my $askers = Stagedoor::Askers->new(portal => $portal, people => {
 #	    alice => { space => 'alice' }, bob => {}, dora => { out => 1 } });
 #	my $result = $askers->ask_for(60);
-#	# { asked, by => { NAME => { 200 => N, ... } }, wrong => [TEXT...],
-#	#   unanswered => N } (the web server had no answer of ours)
+#	# { asked, by => { NAME => { 200 => N, ... } }, wrong => [TEXT...] }
 #
 # A person has a name at the issuer (NAME@example.test) and may have a
 # namespace, called as "space" says, that holds a config map "mine" with
@@ -60,7 +59,7 @@ sub ask_for {
 sub _add {
 	my ($sum, $one) = @_;
 	push @{$sum->{wrong}}, @{$one->{wrong}};
-	$sum->{$_} += $one->{$_} // 0 for qw(asked unanswered);
+	$sum->{asked} += $one->{asked} // 0;
 	for my $name (keys %{$one->{by} // {}}) {
 		$sum->{by}{$name}{$_} += $one->{by}{$name}{$_}
 		    for keys %{$one->{by}{$name}};
@@ -87,7 +86,7 @@ my @QUESTIONS = (\&_who_am_i, \&_look, \&_look_by_header, \&_query, \&_query,
 
 sub _ask_until {
 	my ($self, $until) = @_;
-	my %result = (asked => 0, by => {}, wrong => [], unanswered => 0);
+	my %result = (asked => 0, by => {}, wrong => []);
 	while (time < $until && @{$result{wrong}} < 20) {
 		my $name = $self->{names}[rand @{$self->{names}}];
 		my $question = $QUESTIONS[rand @QUESTIONS];
@@ -95,10 +94,6 @@ sub _ask_until {
 		my $status = $answer->{status} // $answer->{error} // 'none';
 		$result{asked}++;
 		$result{by}{$name}{$status}++;
-		if ($status eq '502' || $status eq '504') {
-			$result{unanswered}++;
-			next;
-		}
 		$why = $self->_anothers($name, $answer->{body} // '') // $why;
 		push @{$result{wrong}}, "$name: $why: $status "
 		    . substr $answer->{body} // '', 0, 400 if defined $why;
