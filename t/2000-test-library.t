@@ -12,6 +12,7 @@ use Stagedoor::Fake::Data;
 use Stagedoor::Fake::URL qw(path_of);
 use Stagedoor::JSON qw(kind_of member_text spaced);
 use Stagedoor::Replay;
+use Stagedoor::WebSocket;
 
 # --- Values and their kinds -------------------------------------------------
 
@@ -232,4 +233,35 @@ SKIP: {
 	is $over->{tls_subject}, 'CN=alice', 'knows the certificate';
 	is $over->{tls_protocol}, 'HTTP/2.0', 'and the protocol';
 }
+# --- WebSockets -------------------------------------------------------------
+
+subtest 'WebSockets' => sub {
+	my $other = fake(clusters => [{ name => 'one' }]);
+	my $to = Stagedoor::HTTP->new(port => $other->port('one'));
+	my $open = sub {
+		my ($query, @protocols) = @_;
+		return Stagedoor::WebSocket->connect($to, "/x$query",
+		    headers => { Authorization => 'Bearer alpha-token' },
+		    protocols => \@protocols);
+	};
+	my $ws = $open->('');
+	is $ws->answer->{headers}{'sec-websocket-accept'},
+	    's3pPLMBiTxaQ9kYGzzhZRbK+xOo=', 'the answer of RFC 6455, 1.3';
+	$ws->send('hello', Stagedoor::WebSocket::TEXT);
+	is $ws->next->{data}, 'echo:hello', 'an echo';
+	ok $ws->close, 'closed by both';
+	$ws = $open->('', 'unknown', 'channel.k8s.io');
+	is $ws->protocol, 'channel.k8s.io', 'the subprotocol that is known';
+	for my $n (1, 124, 125, 65534, 65535, 300000) {
+		$ws->send("\0" . 'x' x $n);
+		is length $ws->next->{data}, 1 + $n, "$n bytes";
+	}
+	$ws->drop;
+	ok wait_for(sub { $other->connections('one')->{open} == 0 }, 5,
+	    'the end'), 'left without a word';
+	is $open->('', 'unknown')->status, 403, 'none that is known';
+	like $open->('?chatter=0.02', 'channel.k8s.io')
+	    ->reads(1, qr/tick\ntick/), qr/tick/, 'one that speaks up';
+};
+
 done_testing;

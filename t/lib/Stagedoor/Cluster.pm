@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # A real Kubernetes API server on loopback: etcd and kube-apiserver in the
 # folder of this test, and kubectl to fill them. There are no nodes and no
-# controllers: pods stay Pending, deployments make no pods.
+# controllers: pods stay Pending, deployments make no pods. Stagedoor::Kwok
+# adds a node whose pods run.
 #
 #	my $cluster = Stagedoor::Cluster->start;	# or the test is skipped
 #	    # webhook => FILE: a kubeconfig of who knows about tokens;
 #	    # jwt => [{ issuer => URL, audiences => [...], ca_file => FILE,
 #	    #	username => 'email', groups => 'groups', prefix => 'oidc:' }]:
-#	    # issuers whose id tokens it accepts
+#	    # issuers whose id tokens it accepts;
+#	    # kubelet => 1: nodes show a certificate of ca_file
 #	$cluster->fill;				# see t/cluster/demo.yaml
 #	my $token = $cluster->token('reader');
 #	$cluster->url; $cluster->ca_file; $cluster->kubectl(qw(get pods));
@@ -66,7 +68,8 @@ sub _make_certificates {
 	my ($self) = @_;
 	my $dir = $self->{dir};
 	make_ca($dir, $_) for qw(ca other-ca);
-	make_cert($dir, $_, 'ca') for qw(apiserver web);
+	make_cert($dir, $_, 'ca') for qw(apiserver web),
+	    $self->{kubelet} ? 'kubelet' : ();
 	make_cert($dir, 'admin', 'ca', client => 1,
 		subject => '/O=system:masters/CN=admin');
 	for my $args ([qw(genrsa -out sa.key 2048)],
@@ -118,6 +121,9 @@ END
 	    grep { defined } $self->{webhook};
 	push @who, '--authentication-config=' . $self->_issuers
 	    if $self->{jwt};
+	push @who, '--kubelet-certificate-authority=' . $self->ca_file,
+	    '--kubelet-preferred-address-types=InternalIP'
+	    if $self->{kubelet};
 	$self->_spawn('kube-apiserver', "--etcd-servers=$self->{etcd}",
 		@who,
 		'--bind-address=127.0.0.1', "--secure-port=$self->{port}",

@@ -26,10 +26,10 @@ use warnings;
 
 use Compress::Zlib ();
 use Encode ();
-use Digest::SHA qw(sha1_base64);
 use Stagedoor::Fake::Data;
 use Stagedoor::Fake::JWT qw(jwt_read);
 use Stagedoor::Fake::URL qw(path_of query_of);
+use Stagedoor::Fake::WebSocket;
 use Stagedoor::JSON qw(encode_json);
 
 my @TOKENS = qw(alpha-token user-token google-token oidc-token aks-token
@@ -425,33 +425,7 @@ sub _sink {
 sub _upgrade {
 	my ($self, $request, $conn) = @_;
 	return if !$self->_authenticated($request, $conn);
-	my $headers = $request->{headers};
-	my $accept = sha1_base64(($headers->{'sec-websocket-key'} // '')
-	    . '258EAFA5-E914-47DA-95CA-C5AB0DC85B11') . '=';
-	my ($protocol) = split /\s*,\s*/,
-	    $headers->{'sec-websocket-protocol'} // '';
-	$conn->raw_write("HTTP/1.1 101 Switching Protocols\r\n"
-	    . "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-	    . "Sec-WebSocket-Accept: $accept\r\n"
-	    . (defined $protocol ? "Sec-WebSocket-Protocol: $protocol\r\n" : '')
-	    . "\r\n");
-	$conn->tunnel(\&_frame);
-}
-
-# Short masked text frames come back as "echo:TEXT"; a close frame closes.
-sub _frame {
-	my ($conn) = @_;
-	my ($first, $second) = unpack 'CC', $conn->{in};
-	my $length = $second & 127;
-	return if length $conn->{in} < 6 + $length;
-	my ($mask, $text) = unpack "x2 a4 a$length", $conn->{in};
-	substr $conn->{in}, 0, 6 + $length, '';
-	if (($first & 15) == 8) {
-		$conn->raw_write("\x88\0");
-		return $conn->close;
-	}
-	$text ^= substr $mask x (1 + $length / 4), 0, $length;
-	$conn->raw_write(pack('CC', 0x81, 5 + $length) . "echo:$text");
+	Stagedoor::Fake::WebSocket::upgrade($request, $conn);
 }
 
 1;
