@@ -25,6 +25,7 @@ struct access;
 struct cluster;
 struct live;
 struct object_list;
+struct selector;
 struct strbuf;
 struct transport;
 
@@ -44,8 +45,7 @@ struct live_ask {
 	const struct cluster *cluster;
 	const struct access *access;	/* by a server-side provider */
 	const struct object_list *list;
-	const char *namespace;		/* "": all */
-	const char *selector;		/* as the entity has it, not encoded */
+	const struct selector *selector;
 };
 
 /* May the row be answered so at all? */

@@ -11,29 +11,31 @@
 #include "settings.h"
 #include "strbuf.h"
 
+enum { BY_DEFAULT = 1, CLUSTER_WIDE = 2 };
+
 struct object_type {
 	const char *plural, *group, *version;
-	bool by_default;
+	unsigned flags;
 };
 
 /* The order of answers, whatever the order in kubernetes.objectTypes. */
 static const struct object_type types[] = {
-	{ "secrets", "", "v1", false },
-	{ "persistentvolumes", "", "v1", false },
-	{ "persistentvolumeclaims", "", "v1", false },
-	{ "pods", "", "v1", true },
-	{ "services", "", "v1", true },
-	{ "configmaps", "", "v1", true },
-	{ "limitranges", "", "v1", true },
-	{ "resourcequotas", "", "v1", true },
-	{ "deployments", "apps", "v1", true },
-	{ "replicasets", "apps", "v1", true },
-	{ "horizontalpodautoscalers", "autoscaling", "v2", true },
-	{ "jobs", "batch", "v1", true },
-	{ "cronjobs", "batch", "v1", true },
-	{ "ingresses", "networking.k8s.io", "v1", true },
-	{ "statefulsets", "apps", "v1", true },
-	{ "daemonsets", "apps", "v1", true },
+	{ "secrets", "", "v1", 0 },
+	{ "persistentvolumes", "", "v1", CLUSTER_WIDE },
+	{ "persistentvolumeclaims", "", "v1", 0 },
+	{ "pods", "", "v1", BY_DEFAULT },
+	{ "services", "", "v1", BY_DEFAULT },
+	{ "configmaps", "", "v1", BY_DEFAULT },
+	{ "limitranges", "", "v1", BY_DEFAULT },
+	{ "resourcequotas", "", "v1", BY_DEFAULT },
+	{ "deployments", "apps", "v1", BY_DEFAULT },
+	{ "replicasets", "apps", "v1", BY_DEFAULT },
+	{ "horizontalpodautoscalers", "autoscaling", "v2", BY_DEFAULT },
+	{ "jobs", "batch", "v1", BY_DEFAULT },
+	{ "cronjobs", "batch", "v1", BY_DEFAULT },
+	{ "ingresses", "networking.k8s.io", "v1", BY_DEFAULT },
+	{ "statefulsets", "apps", "v1", BY_DEFAULT },
+	{ "daemonsets", "apps", "v1", BY_DEFAULT },
 };
 
 void
@@ -55,7 +57,8 @@ selector_make(const char *label, const char *namespace, struct arena *arena,
 {
 	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
 
-	out->in_namespace = "";
+	out->in_namespace = out->namespace = "";
+	out->label = label;
 	if (namespace != NULL && *namespace != '\0') {
 		if (is_dots(namespace))
 			return err_set(err, E_INPUT, "namespace '%s' of the "
@@ -63,6 +66,7 @@ selector_make(const char *label, const char *namespace, struct arena *arena,
 		strbuf_addstr(&sb, "/namespaces/");
 		uri_component_add(&sb, namespace);
 		out->in_namespace = arena_strndup(arena, sb.buf, sb.len);
+		out->namespace = namespace;
 		strbuf_reset(&sb);
 	}
 	strbuf_addstr(&sb, "?labelSelector=");
@@ -91,24 +95,35 @@ list_add(struct object_lists *lists, struct arena *arena,
 	lists->items[lists->n++] = *list;
 }
 
+static const char *
+list_target(const struct custom_resource *what, const char *in_namespace,
+    const char *query, struct arena *arena)
+{
+	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
+	const char *target;
+
+	strbuf_addstr(&sb, *what->group == '\0' ? "/api" : "/apis/");
+	uri_component_add(&sb, what->group);
+	strbuf_addch(&sb, '/');
+	uri_component_add(&sb, what->version);
+	strbuf_addstr(&sb, in_namespace);
+	strbuf_addch(&sb, '/');
+	uri_component_add(&sb, what->plural);
+	strbuf_addstr(&sb, query);
+	target = arena_strndup(arena, sb.buf, sb.len);
+	strbuf_release(&sb);
+	return target;
+}
+
 static void
 list_make(struct object_list *list, const struct custom_resource *what,
     const struct selector *selector, struct arena *arena)
 {
-	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
-	bool core = *what->group == '\0';
-
-	strbuf_addstr(&sb, core ? "/api" : "/apis/");
-	uri_component_add(&sb, what->group);
-	strbuf_addch(&sb, '/');
-	uri_component_add(&sb, what->version);
-	strbuf_addstr(&sb, selector->in_namespace);
-	strbuf_addch(&sb, '/');
-	uri_component_add(&sb, what->plural);
-	strbuf_addstr(&sb, selector->query);
-	list->target = arena_strndup(arena, sb.buf, sb.len);
-	list->secrets = core && strcmp(what->plural, "secrets") == 0;
-	strbuf_release(&sb);
+	list->target = list_target(what, selector->in_namespace,
+	    selector->query, arena);
+	list->everywhere = list_target(what, "", "", arena);
+	list->secrets = *what->group == '\0' &&
+	    strcmp(what->plural, "secrets") == 0;
 }
 
 static bool
@@ -117,7 +132,7 @@ type_wanted(const struct object_type *type, const struct settings *settings)
 	size_t i;
 
 	if (!settings->object_types_set)
-		return type->by_default;
+		return type->flags & BY_DEFAULT;
 	for (i = 0; i < settings->object_types.n; i++)
 		if (strcmp(settings->object_types.items[i], type->plural) == 0)
 			return true;
@@ -154,6 +169,8 @@ objects_add_types(struct object_lists *lists, const struct settings *settings,
 			continue;
 		list_make(&list, &what, selector, arena);
 		list.pods = strcmp(list.type, "pods") == 0;
+		list.scope = types[i].flags & CLUSTER_WIDE ? LIVE_CLUSTER_WIDE :
+		    LIVE_NAMESPACED;
 		list_add(lists, arena, &list);
 	}
 }

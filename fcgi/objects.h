@@ -6,6 +6,8 @@
 #ifndef STAGEDOOR_OBJECTS_H
 #define STAGEDOOR_OBJECTS_H
 
+#include "live_index.h"
+
 struct arena;
 struct custom_resource;
 struct err;
@@ -16,6 +18,7 @@ struct strbuf;
 struct selector {
 	const char *query;	/* "?labelSelector=a%3Db" */
 	const char *in_namespace;	/* "/namespaces/x", or "" for all */
+	const char *label, *namespace;	/* the same, not encoded; "": all */
 };
 
 /*
@@ -32,6 +35,9 @@ struct object_list {
 	const char *type;	/* the objectType of the answer */
 	const char *target;	/* below the cluster's base path, encoded,
 				   with the selector's query */
+	const char *everywhere;	/* the same for all namespaces, without a
+				   query */
+	enum live_scope scope;	/* known of the table's types */
 	bool custom;		/* items get the kind of their list */
 	bool secrets;		/* values are never shown */
 	bool pods;		/* has metrics */
