@@ -23,6 +23,7 @@ struct label {
 	const char *key, *value;
 };
 
+/* Each key stands there once. */
 bool label_selector_matches(const struct label_selector *s,
     const struct label *labels, size_t n);
 /*

@@ -145,8 +145,8 @@ add_annotations(struct strbuf *sb, struct json_span value)
 	    "kubectl.kubernetes.io/last-applied-configuration", add_stars);
 }
 
-static void
-add_item(struct strbuf *sb, struct json_span item, bool hide,
+void
+splice_add_item(struct strbuf *sb, struct json_span item, bool hide,
     const struct json_span *kind)
 {
 	struct json_span key, value;
@@ -214,7 +214,7 @@ splice_add_items(struct strbuf *sb, const struct object_list *list,
 	while (jsonscan_element(&it, &item)) {
 		strbuf_addch(sb, before);
 		before = ',';
-		add_item(sb, item, hide || is_secret(item), kind);
+		splice_add_item(sb, item, hide || is_secret(item), kind);
 	}
 	strbuf_addch(sb, ']');
 }

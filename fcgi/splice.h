@@ -31,6 +31,12 @@ int splice_read(const struct object_list *list, const char *data, size_t len,
  */
 void splice_add_items(struct strbuf *sb, const struct object_list *list,
     const struct splice *s);
+/*
+ * Append one item: without its values if hide; with the kind of its list, if
+ * that is given, in place of its own.
+ */
+void splice_add_item(struct strbuf *sb, struct json_span item, bool hide,
+    const struct json_span *kind);
 /* Do the items have metrics: pods, by type or by what the first one says? */
 bool splice_has_pods(const struct object_list *list, const struct splice *s);
 
