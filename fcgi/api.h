@@ -16,7 +16,6 @@ int api_workloads(struct request *req);
 int api_custom(struct request *req);
 /* /proxy and what follows, /clusters/NAME/proxy and what follows. */
 int api_proxy(struct request *req);
-int api_cluster_proxy(struct request *req);
 /*
  * The page /connect, /connect.json, /connect/callback, and what is posted to
  * or deleted at /connect/PROVIDER[/NAME]: sign-ins of the one who asks.

@@ -1,20 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who asks, told to the web server, so that it can tell others: GET
- * /authorize for nginx's auth_request, and the authorizer's role of FastCGI
- * (specification, section 6.3) for Apache. What is said is never read from
- * anything but what identity.h reads.
+ * Who asks, and what opens a cluster for whoever asks, told to the web
+ * server: GET /authorize for nginx's auth_request, and the authorizer's role
+ * of FastCGI (specification, section 6.3) for Apache. What is said is never
+ * read from anything but what identity.h reads.
+ *
+ * Of a cluster is told where STAGEDOOR_CLUSTER names one, or STAGEDOOR_URI
+ * (with STAGEDOOR_METHOD) leads to one: that request's own checks are made,
+ * and the audit log has it as that request.
  */
 #include "base.h"
 
 #include "api.h"
 #include "arena.h"
+#include "direct.h"
 #include "err.h"
 #include "path.h"
 #include "request.h"
 #include "response.h"
+#include "route.h"
 #include "runtime.h"
 #include "settings.h"
+
+/* How the web server is told. */
+struct form {
+	int status;		/* of yes */
+	const char *prefix;
+	bool variables;		/* NAME_OF_IT, not Name-Of-It */
+};
+
+static const struct form headers = { 204, "X-Stagedoor-", false };
+static const struct form variables = { 200, "Variable-STAGEDOOR_", true };
+
+static void
+tell(struct request *req, const struct form *form, const char *name,
+    const char *value)
+{
+	char *full, *p;
+
+	if (value == NULL)
+		return;
+	full = arena_printf(req->arena, "%s%s", form->prefix, name);
+	for (p = full + strlen(form->prefix); form->variables && *p != '\0';
+	    p++) {
+		if (*p == '-')
+			*p = '_';
+		else if (*p >= 'a' && *p <= 'z')
+			*p -= 'a' - 'A';
+	}
+	response_header(req, full, value);
+}
 
 /* Is it a path of ours that leads to a cluster? Whatever cannot be told is
    one. */
@@ -35,14 +70,59 @@ leads_to_cluster(const struct request *req, const char *uri)
 	    strncasecmp(path, "/clusters/", 10) == 0;
 }
 
-static bool
-wants_cluster(const struct request *req)
-{
-	const char *cluster = request_param(req, "STAGEDOOR_CLUSTER");
-	const char *uri = request_param(req, "STAGEDOOR_URI");
+/* The web server's question about a cluster. */
+struct question {
+	const char *cluster, *uri, *method;
+};
 
-	return (cluster != NULL && *cluster != '\0') ||
-	    (uri != NULL && leads_to_cluster(req, uri));
+/* Empty is not given. */
+static const char *
+param(const struct request *req, const char *name)
+{
+	const char *value = request_param(req, name);
+
+	return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static bool
+asks_for_cluster(const struct request *req, struct question *q)
+{
+	q->cluster = param(req, "STAGEDOOR_CLUSTER");
+	q->uri = param(req, "STAGEDOOR_URI");
+	q->method = param(req, "STAGEDOOR_METHOD");
+	return q->cluster != NULL ||
+	    (q->uri != NULL && leads_to_cluster(req, q->uri));
+}
+
+static int
+check_question(const struct request *req, const struct question *q,
+    struct err *err)
+{
+	if (request_param_count(req, "STAGEDOOR_CLUSTER") > 1 ||
+	    request_param_count(req, "STAGEDOOR_URI") > 1 ||
+	    request_param_count(req, "STAGEDOOR_METHOD") > 1)
+		return err_set(err, E_INPUT, "a parameter came twice");
+	if (q->method == NULL)
+		return err_set(err, E_INPUT, "parameter STAGEDOOR_METHOD is "
+		    "missing: the method of the request that is asked about");
+	return 0;
+}
+
+/* The request that is asked about, with all its checks. */
+static int
+open_question(struct request *req, const struct question *q,
+    struct direct *out, struct err *err)
+{
+	const char *target = q->cluster == NULL ? q->uri : NULL;
+	int r;
+
+	if ((r = check_question(req, q, err)) != 0 ||
+	    (r = request_become(req, q->method, target, err)) != 0 ||
+	    (r = route_admit_proxy(req, target != NULL, err)) != 0)
+		return r;
+	return q->cluster != NULL ?
+	    direct_open_named(req, q->cluster, out, err) :
+	    direct_open(req, out, err);
 }
 
 /* A comma would make two of one. */
@@ -60,35 +140,61 @@ groups_joined(const struct request *req)
 			strbuf_addch(&sb, ',');
 		strbuf_addstr(&sb, req->who.groups[i]);
 	}
-	text = arena_strndup(req->arena, sb.buf, sb.len);
+	text = sb.len > 0 ? arena_strndup(req->arena, sb.buf, sb.len) : NULL;
 	strbuf_release(&sb);
 	return text;
 }
 
-/* 0, or why there is nobody to name. */
-static int
-may_be_named(const struct request *req, struct err *err)
+static void
+start(struct request *req, const struct form *form)
 {
-	if (req->who.kind == IDENTITY_SERVICE)
-		return err_set(err, E_DENIED, "this token is a service's, and "
-		    "stands for no user");
-	if (wants_cluster(req))
-		return err_set(err, E_NOTBUILT, "credentials of clusters are "
-		    "not handed out here yet: only who asks");
-	return 0;
+	response_start(req, form->status);
+	response_header(req, "Cache-Control", "no-store");
+	if (req->who.user != NULL && req->who.kind != IDENTITY_SERVICE) {
+		tell(req, form, "User", req->who.user);
+		tell(req, form, "Groups", groups_joined(req));
+	}
+}
+
+static void
+tell_cluster(struct request *req, const struct form *form,
+    const struct direct *d)
+{
+	size_t i;
+
+	tell(req, form, "Upstream", d->upstream);
+	tell(req, form, "Path", d->path);
+	tell(req, form, "Authorization", d->authorization);
+	tell(req, form, "Impersonate-User", d->user);
+	tell(req, form, "Impersonate-Uid", d->uid);
+	for (i = 0; i < d->ngroups; i++)
+		tell(req, form, arena_printf(req->arena,
+		    "Impersonate-Group-%zu", i + 1), d->groups[i]);
+	for (i = 0; i < d->nextra; i++)
+		tell(req, form, arena_printf(req->arena,
+		    "Impersonate-Extra-%s", d->extra[i].key),
+		    d->extra[i].value);
 }
 
 static int
-say(struct request *req, int status, const char *const names[2])
+answer(struct request *req, const struct form *form)
 {
-	const char *groups = groups_joined(req);
+	struct err err = ERR_INIT;
+	struct question q;
+	struct direct d;
 
-	response_start(req, status);
-	response_header(req, "Cache-Control", "no-store");
-	if (req->who.user != NULL) {
-		response_header(req, names[0], req->who.user);
-		if (*groups != '\0')
-			response_header(req, names[1], groups);
+	if (asks_for_cluster(req, &q)) {
+		if (open_question(req, &q, &d, &err) != 0)
+			return response_error(req, &err);
+		start(req, form);
+		tell_cluster(req, form, &d);
+		direct_close(&d);
+	} else if (req->who.kind == IDENTITY_SERVICE) {
+		err_set(&err, E_DENIED, "this token is a service's, and "
+		    "stands for no user");
+		return response_error(req, &err);
+	} else {
+		start(req, form);
 	}
 	return response_body(req);
 }
@@ -96,24 +202,12 @@ say(struct request *req, int status, const char *const names[2])
 int
 api_authorize(struct request *req)
 {
-	static const char *const names[] = { "X-Stagedoor-User",
-	    "X-Stagedoor-Groups" };
-	struct err err = ERR_INIT;
-
-	if (may_be_named(req, &err) != 0)
-		return response_error(req, &err);
-	return say(req, 204, names);
+	return answer(req, &headers);
 }
 
 /* 200 lets the request pass; any other answer goes to the client as it is. */
 int
 api_authorizer(struct request *req)
 {
-	static const char *const names[] = { "Variable-STAGEDOOR_USER",
-	    "Variable-STAGEDOOR_GROUPS" };
-	struct err err = ERR_INIT;
-
-	if (may_be_named(req, &err) != 0)
-		return response_error(req, &err);
-	return say(req, 200, names);
+	return answer(req, &variables);
 }

@@ -10,11 +10,12 @@
 #include "api.h"
 #include "arena.h"
 #include "audit_request.h"
+#include "direct.h"
 #include "err.h"
 #include "jsonx.h"
 #include "obtain.h"
-#include "path.h"
 #include "proxy_headers.h"
+#include "proxy_target.h"
 #include "request.h"
 #include "response.h"
 #include "runtime.h"
@@ -222,13 +223,6 @@ answer_refused(struct proxy *p, enum provider_verdict v,
 	return response_api_error(req, &e);
 }
 
-static bool
-is_read(const struct request *req)
-{
-	return strcmp(req->method, "GET") == 0 || req->is_head ||
-	    strcmp(req->method, "OPTIONS") == 0;
-}
-
 /* Another credential; if there is none, the cluster may say 401 again. */
 static int
 send_again(struct proxy *p)
@@ -269,7 +263,7 @@ pass_on(struct proxy *p)
 	if (v != PROVIDER_OK)
 		return answer_refused(p, v, &err);
 	audit_use_access(req, p->use, &p->access);
-	p->again_ok = is_read(req) && req->length == 0;
+	p->again_ok = proxy_is_read(req) && req->length == 0;
 	r = send_on(p);
 	if (p->rejected)
 		r = send_again(p);
@@ -293,101 +287,47 @@ pass_on_counted(struct proxy *p)
 	return r;
 }
 
+/*
+ * The module has no upgrades: a cluster that would be reached is reached by
+ * the web server itself. Who would not be let through learns why.
+ */
 static int
-check_path(struct proxy *p, const char *rest)
-{
-	struct request *req = p->req;
-	struct err err = ERR_INIT;
-
-	if (path_climbs(rest)) {
-		err_set(&err, E_INPUT,
-		    "path leaves the cluster's base path");
-		return response_error(req, &err), E_INPUT;
-	}
-	rest = path_squeeze(req->arena, rest);
-	p->path = *rest == '/' ? rest :
-	    arena_printf(req->arena, "/%s", rest);
-	return 0;
-}
-
-/* Not "h2c", which some clients offer with every request. */
-static bool
-wants_upgrade(const struct request *req)
-{
-	const char *to = request_header(req, "upgrade");
-
-	return to != NULL && (strcasestr(to, "websocket") != NULL ||
-	    strcasestr(to, "spdy/") != NULL);
-}
-
-/* rest: what follows the route, as it came. */
-static int
-proxy_to(struct request *req, const struct cluster *c, const char *rest)
-{
-	struct proxy p = { .req = req, .cluster = c,
-	    .use = audit_use(req, c) };
-	struct err err = ERR_INIT;
-
-	if (wants_upgrade(req)) {
-		err_set(&err, E_NOTBUILT, "upgrades (exec, attach, "
-		    "port-forward) are not built in yet");
-		return response_error(req, &err);
-	}
-	if (c->read_only && !is_read(req)) {
-		err_set(&err, E_DENIED, "cluster '%s' is read-only", c->name);
-		return response_error(req, &err);
-	}
-	if (check_path(&p, rest) != 0)
-		return 0;
-	return pass_on_counted(&p);
-}
-
-static int
-answer_no_cluster(struct request *req, const char *name)
+answer_upgrade(struct request *req)
 {
 	struct err err = ERR_INIT;
+	struct direct d;
 
-	if (req->rt->clusters.n == 0)
-		err_set(&err, E_NOTFOUND, "No Clusters configured");
-	else
-		err_set(&err, E_NOTFOUND, "Cluster '%s' not found", name);
+	if (direct_open(req, &d, &err) == 0) {
+		direct_close(&d);
+		if (request_param(req, "STAGEDOOR_LANE") != NULL)
+			err_set(&err, E_BUSY, "the web server does not know "
+			    "this cluster's address yet, or not any more: run "
+			    "stagedoor nginx and reload it");
+		else
+			err_set(&err, E_NOTBUILT, "upgrades (exec, attach, "
+			    "port-forward) go through the web server's direct "
+			    "lane, which is not switched on: see "
+			    "stagedoor-lane.conf");
+	}
 	return response_error(req, &err);
-}
-
-/* What this user may not use is not there for this user. */
-static const struct cluster *
-find_for(const struct request *req, const char *name)
-{
-	const struct cluster *c = clusters_find(&req->rt->clusters, name);
-
-	return c != NULL && identity_may_use(&req->who, c) ? c : NULL;
 }
 
 int
 api_proxy(struct request *req)
 {
-	const char *name = request_header(req, "backstage-kubernetes-cluster");
-	const struct clusters *cs = &req->rt->clusters;
-	const struct cluster *c;
+	struct proxy p = { .req = req };
+	struct err err = ERR_INIT;
+	const char *rest;
 
-	if ((name == NULL || *name == '\0') && cs->n == 1)
-		name = cs->items[0]->name;
-	c = name == NULL ? NULL : find_for(req, name);
-	if (c == NULL)
-		return answer_no_cluster(req, name ? name : "undefined");
-	return proxy_to(req, c, req->below + strlen("/proxy"));
-}
-
-int
-api_cluster_proxy(struct request *req)
-{
-	const char *name = req->below + strlen("/clusters/");
-	size_t len = strcspn(name, "/");
-	const char *plain = path_decode(req->arena, name, len);
-	const struct cluster *c;
-
-	c = plain == NULL ? NULL : find_for(req, plain);
-	if (c == NULL)
-		return answer_no_cluster(req, plain ? plain : "");
-	return proxy_to(req, c, name + len + strlen("/proxy"));
+	if (proxy_wants_upgrade(req))
+		return answer_upgrade(req);
+	p.cluster = proxy_cluster(req, &rest, &err);
+	if (p.cluster == NULL)
+		return response_error(req, &err);
+	p.use = audit_use(req, p.cluster);
+	if (proxy_allowed(req, p.cluster, &err) != 0)
+		return response_error(req, &err);
+	if ((p.path = proxy_path(req, rest, &err)) == NULL)
+		return response_error(req, &err);
+	return pass_on_counted(&p);
 }

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "base64.h"
 #include "cluster.h"
+#include "direct_name.h"
 #include "err.h"
 #include "files.h"
 #include "settings.h"
@@ -136,8 +137,10 @@ cluster_prepare(struct cluster *c, const struct settings *settings,
 		c->base_path = "";
 		return;
 	}
-	if (prepare(c, settings, transport, arena, &err) == 0)
+	if (prepare(c, settings, transport, arena, &err) == 0) {
+		c->direct_name = direct_name(arena, c, c->upstream);
 		return;
+	}
 	c->broken = arena_printf(arena, "cluster '%s' cannot work: %s",
 	    c->name, err.text);
 	if (err.detail[0] != '\0')

@@ -94,6 +94,8 @@ struct cluster {
 	struct upstream *upstream;	/* a reference; NULL when broken */
 	const char *base_path;		/* of url: "" or "/prefix", no slash at
 					   the end */
+	const char *direct_name;	/* of upstream: direct_name.h; NULL
+					   when broken */
 };
 
 struct clusters {

@@ -14,6 +14,7 @@ int cmd_credential(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
+int cmd_nginx(int argc, char **argv);
 int cmd_tokens(int argc, char **argv);
 
 /* The settings without -c: $STAGEDOOR_CONFIG, else the installed place. */

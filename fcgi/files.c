@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading small files whole. */
+/* Small files, read and replaced whole. */
 #include "base.h"
 
 #include <fcntl.h>
@@ -73,4 +73,80 @@ file_read(const char *path, size_t max, struct secret *out, struct err *err)
 	r = read_regular(fd, path, max, out, err);
 	close(fd);
 	return r;
+}
+
+/* ---- replacing ---- */
+
+static bool
+holds(const char *path, const char *data, size_t len, mode_t mode)
+{
+	char *buf = xmalloc(len + 1);
+	bool same = false;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_mode & 07777) == mode && (uintmax_t)st.st_size == len)
+		same = read_all(fd, buf, len + 1) == (ssize_t)len &&
+		    memcmp(buf, data, len) == 0;
+	if (fd >= 0)
+		close(fd);
+	OPENSSL_cleanse(buf, len + 1);
+	free(buf);
+	return same;
+}
+
+static int
+write_all(int fd, const char *data, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, data, len);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0)
+			data += n, len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The file is nobody's before its mode is what it must be. */
+static int
+write_beside(const char *beside, const char *path, const char *data,
+    size_t len, mode_t mode)
+{
+	int fd, r = -1, e;
+
+	unlink(beside);
+	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	if (write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&
+	    fsync(fd) == 0)
+		r = rename(beside, path);
+	e = errno;
+	close(fd);
+	if (r != 0)
+		unlink(beside);
+	errno = e;
+	return r;
+}
+
+int
+file_replace(const char *path, const char *data, size_t len, mode_t mode,
+    struct err *err)
+{
+	const size_t room = strlen(path) + sizeof(".new");
+	char *beside;
+	int r;
+
+	if (holds(path, data, len, mode))
+		return 0;
+	beside = xmalloc(room);
+	snprintf(beside, room, "%s.new", path);
+	r = write_beside(beside, path, data, len, mode);
+	free(beside);
+	return r == 0 ? 0 : err_set(err, E_SYSTEM, "cannot write '%s': %s",
+	    path, strerror(errno));
 }

@@ -180,8 +180,8 @@ add(struct acting *a, const struct attribute *at)
  * The API server makes header names lower-case, then decodes them: so
  * capitals are encoded too. So is '_', which proxies drop names for.
  */
-static const char *
-extra_header(struct arena *arena, const char *key)
+const char *
+impersonate_extra(struct arena *arena, const char *key)
 {
 	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
 	const char *name;
@@ -203,7 +203,7 @@ static int
 add_extra(struct acting *a, const struct pair *extra)
 {
 	const struct attribute at = {
-		.header = extra_header(a->arena, extra->key),
+		.header = impersonate_extra(a->arena, extra->key),
 		.what = arena_printf(a->arena, "'%.100s'", extra->key),
 		.template = extra->value,
 	};

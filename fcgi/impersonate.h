@@ -22,5 +22,7 @@ struct identity;
  */
 int impersonate_lines(const struct cluster *c, const struct identity *who,
     struct arena *arena, const char *const **out, struct err *err);
+/* The name of the header for a key of `extra`, in the arena. */
+const char *impersonate_extra(struct arena *arena, const char *key);
 
 #endif

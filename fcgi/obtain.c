@@ -138,6 +138,21 @@ obtain_address(const struct request *req, const struct cluster *cluster,
 }
 
 int
+obtain_place(const struct request *req, const struct cluster *cluster,
+    struct access *out, struct err *err)
+{
+	struct source_asker asker = { .rt = req->rt };
+	struct provider_call call;
+	int r;
+
+	*out = (struct access)ACCESS_INIT;
+	provider_call_begin(&call, &asker, cluster, NULL);
+	r = find_address(req, &call, out, err);
+	provider_call_end(&call);
+	return r;
+}
+
+int
 access_act(const struct request *req, const struct cluster *cluster,
     struct access *a, struct err *err)
 {

@@ -75,6 +75,9 @@ bool obtain_again(const struct request *req, const struct access *a,
  */
 int obtain_address(const struct request *req, const struct cluster *cluster,
     struct access *out, struct err *err);
+/* The same for nobody: of req only rt and arena are used. 0 or E_CONFIG. */
+int obtain_place(const struct request *req, const struct cluster *cluster,
+    struct access *out, struct err *err);
 /*
  * Let the credential act for who asks, if the cluster's settings want that;
  * not if the client brought it. For credentials that obtain_access did not

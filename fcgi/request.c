@@ -134,9 +134,9 @@ request_headers(const struct request *req, size_t *n)
 }
 
 static int
-init_method(struct request *req, struct err *err)
+set_method(struct request *req, const char *m, struct err *err)
 {
-	const char *m = request_param(req, "REQUEST_METHOD"), *p;
+	const char *p;
 
 	if (m == NULL || *m == '\0' || strlen(m) > METHOD_MAX)
 		return err_set(err, E_INPUT, "bad request method");
@@ -171,9 +171,9 @@ find_target(const struct request *req)
 }
 
 static int
-init_target(struct request *req, struct err *err)
+set_target(struct request *req, const char *target, struct err *err)
 {
-	const char *target = find_target(req), *p;
+	const char *p;
 
 	if (strlen(target) > TARGET_MAX)
 		return err_set(err, E_TOOLARGE, "request target is too long");
@@ -268,11 +268,25 @@ request_init(struct request *req, struct err *err)
 	req->raw_path = "?";
 	req->below = req->route_path = "/";
 	init_id(req);
-	if ((r = init_method(req, err)) != 0 ||
-	    (r = init_target(req, err)) != 0 ||
+	if ((r = set_method(req, request_param(req, "REQUEST_METHOD"),
+	    err)) != 0 ||
+	    (r = set_target(req, find_target(req), err)) != 0 ||
 	    (r = init_below(req, err)) != 0)
 		return r;
 	return init_length(req, err);
+}
+
+int
+request_become(struct request *req, const char *method, const char *target,
+    struct err *err)
+{
+	int r;
+
+	if ((r = set_method(req, method, err)) != 0 || target == NULL)
+		return r;
+	if ((r = set_target(req, target, err)) != 0)
+		return r;
+	return init_below(req, err);
 }
 
 /* Undo gzip in one go; the limit counts what comes out. */

@@ -63,6 +63,14 @@ struct request {
  */
 int request_init(struct request *req, struct err *err);
 
+/*
+ * Be the request with that method and target instead, whose headers came
+ * along: what the web server asks about. target NULL: the path stays. 0 or
+ * as request_init.
+ */
+int request_become(struct request *req, const char *method,
+    const char *target, struct err *err);
+
 /* A parameter; NULL if absent. The first, if it came twice. */
 const char *request_param(const struct request *req, const char *name);
 size_t request_param_count(const struct request *req, const char *name);

@@ -38,8 +38,7 @@ static const struct route routes[] = {
 	{ "POST", "/resources/custom/query", "kubernetes.resources.read",
 	    api_custom },
 	{ NULL, "/proxy/**", "kubernetes.proxy", api_proxy },
-	{ NULL, "/clusters/*/proxy/**", "kubernetes.proxy",
-	    api_cluster_proxy },
+	{ NULL, "/clusters/*/proxy/**", "kubernetes.proxy", api_proxy },
 	{ "GET", "/connect", "kubernetes.clusters.read", api_connect },
 	{ "GET", "/connect.json", "kubernetes.clusters.read",
 	    api_connect_json },
@@ -54,6 +53,9 @@ static const struct route routes[] = {
 /* Pages to read, for which a limited token of Backstage will do, also the one
    in its cookie. */
 static const char *const limited_patterns[] = { "/connect", "/connect.json" };
+
+static const char ambiguous[] = "path is ambiguous: its dot segments or "
+    "escapes lead to another route";
 
 /* Case does not matter, a slash at the end does not either. */
 static bool
@@ -223,8 +225,7 @@ dispatch(struct request *req, struct err *err)
 	const struct route *other;
 
 	if (r != raw) {
-		err_set(err, E_INPUT, "path is ambiguous: its dot segments or "
-		    "escapes lead to another route");
+		err_set(err, E_INPUT, "%s", ambiguous);
 		return response_error(req, err);
 	}
 	if (r == NULL) {
@@ -241,6 +242,24 @@ dispatch(struct request *req, struct err *err)
 	    r->permission, err) != 0)
 		return answer_refused(req, r, err);
 	return r->handler(req);
+}
+
+int
+route_admit_proxy(struct request *req, bool has_path, struct err *err)
+{
+	static const char permission[] = "kubernetes.proxy";
+	const struct route *r = route_find(req, req->route_path, false);
+
+	if (has_path && r != route_find(req, req->below, false))
+		return err_set(err, E_INPUT, "%s", ambiguous);
+	if (has_path && (r == NULL || !str_eq(r->permission, permission)))
+		return err_set(err, E_NOTFOUND, "this path leads to no "
+		    "cluster");
+	if (!permitted(&req->who, permission))
+		return err_set(err, E_DENIED, "Unauthorized");
+	if (identity_same_origin(req, &req->who, err) != 0)
+		return err->code;
+	return permission_ask(req->rt->permissions, req, permission, err);
 }
 
 /* Any path will do: the web server asks about its own. */

@@ -6,6 +6,7 @@
 #ifndef STAGEDOOR_ROUTE_H
 #define STAGEDOOR_ROUTE_H
 
+struct err;
 struct request;
 
 /*
@@ -13,5 +14,12 @@ struct request;
  * first and ends the answer afterwards.
  */
 void route_handle(struct request *req);
+/*
+ * Would the request, as it stands, be let through to /proxy or
+ * /clusters/NAME/proxy (without a path: to any cluster)? 0; E_INPUT,
+ * E_NOTFOUND (another route, or none), E_DENIED, and what permission_ask
+ * gives.
+ */
+int route_admit_proxy(struct request *req, bool has_path, struct err *err);
 
 #endif

@@ -19,12 +19,13 @@ static const struct {
 	{ "credential", cmd_credential, "print it for kubectl" },
 	{ "connect", cmd_connect, "sign a user in from this terminal" },
 	{ "tokens", cmd_tokens, "list users' sign-ins, or end them" },
+	{ "nginx", cmd_nginx, "print nginx's configuration of the clusters" },
 	{ "import", cmd_import, "print an app-config.yaml as libconfig" },
 	{ "key", cmd_key, "print a new line for the store's key file" },
 };
 
 /* Known by name, so that whoever reads of one is not told of a typo. */
-static const char *const not_built[] = { "nginx", "login" };
+static const char *const not_built[] = { "login" };
 
 static void
 print_help(FILE *to)

@@ -57,6 +57,13 @@ struct upstream_options {
 int upstream_get(struct transport *t, const struct upstream_options *opt,
     struct upstream **out, struct err *err);
 void upstream_put(struct upstream *up);		/* NULL is fine */
+/* What it was made of; borrowed. */
+void upstream_tell(const struct upstream *up, struct upstream_options *out);
+/*
+ * May something be sent there now? 0 or E_BREAKER, with the words of the
+ * failure that opened the breaker. Starts the probe that is due.
+ */
+int upstream_admit(struct upstream *up, struct err *err);
 
 /* One bounded request. The caller fills the first part and owns it all. */
 struct fetch {

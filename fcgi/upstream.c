@@ -284,6 +284,20 @@ upstream_put(struct upstream *up)
 		upstream_free(up);
 }
 
+void
+upstream_tell(const struct upstream *up, struct upstream_options *out)
+{
+	*out = (struct upstream_options){
+		.url = up->url,
+		.ca_pem = up->ca_pem,
+		.insecure = up->insecure,
+		.connect_timeout = up->connect_timeout,
+		.timeout = up->timeout,
+		.breaker_failures = up->breaker_failures,
+		.breaker_probe = up->breaker_probe,
+	};
+}
+
 unsigned
 upstream_room(const struct upstream *up, unsigned asked)
 {

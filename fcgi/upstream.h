@@ -64,12 +64,7 @@ struct upstream {
 
 void upstream_ref(struct upstream *up);
 
-/*
- * May a transfer start now? 0 or E_BREAKER, with the words of the failure
- * that opened the breaker. Starts the probe that is due.
- */
-int upstream_admit(struct upstream *up, struct err *err);
-/* Only those words: E_BREAKER. */
+/* The words of upstream_admit's E_BREAKER. */
 int upstream_refuse(struct upstream *up, struct err *err);
 /*
  * Tell the breaker how a transfer ended that began at `began`. err holds the

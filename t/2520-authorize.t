@@ -65,16 +65,54 @@ each_way($pool, 'parameters of another mode', [as => 'jane'],
 # --- Clusters ---------------------------------------------------------------
 
 my $BASE = BASE;
-for my $uri ("$BASE/clusters/one/proxy/api", "$BASE/proxy/api?x=1",
-    "$BASE/./clusters/one/proxy", "$BASE/%63lusters/one/proxy",
-    '/API/Kubernetes/Proxy/x', '/a%zz') {
-	each_way($pool, "credentials for $uri",
-	    [@jane, params => [STAGEDOOR_URI => $uri]], status => 501);
+my $good_uri = "$BASE/clusters/one/proxy/api/a%2Fb?x=1";
+
+# What is told of a cluster, by the last part of the name.
+sub told {
+	my ($way, @params) = @_;
+	my ($answer, $good, $prefix) = @{$WAYS{$way}->($pool,
+	    [@jane, params => \@params])};
+	return $answer->{status} if $answer->{status} != $good;
+	my %told;
+	for my $name (keys %{$answer->{headers}}) {
+		$told{lc $1 =~ tr/_/-/r} = $answer->{headers}{$name}
+		    if $name =~ /^\Q$prefix\E(.*)/i;
+	}
+	return \%told;
 }
-each_way($pool, 'credentials for a cluster', [@jane, params =>
-    [STAGEDOOR_CLUSTER => 'one']], status => 501);
+for my $way (sort keys %WAYS) {
+	my $told = told($way, STAGEDOOR_URI => $good_uri,
+	    STAGEDOOR_METHOD => 'DELETE');
+	like $told->{upstream}, qr/^stagedoor-one-[0-9a-f]{20}$/,
+	    "$way: which upstream";
+	is $told->{path}, '/api/a%2Fb', 'which path, as it came';
+	is $told->{authorization}, 'Bearer alpha-token', 'with what';
+	is $told->{user}, 'user:default/jane', 'for whom';
+	my $named = told($way, STAGEDOOR_CLUSTER => 'one',
+	    STAGEDOOR_METHOD => 'GET');
+	is $named->{authorization}, 'Bearer alpha-token',
+	    'and of one that is named';
+	is $named->{path}, undef, 'no path, which is the site\'s';
+	is told($way, STAGEDOOR_URI => $good_uri), 400, 'not without a method';
+	is told($way, STAGEDOOR_URI => $good_uri, STAGEDOOR_URI => '/x',
+	    STAGEDOOR_METHOD => 'GET'), 400, 'nor with two paths';
+	my %wrong = ("$BASE/./clusters/one/proxy/..x" => 400,
+	    "$BASE/%63lusters/one/proxy" => 400, '/a%zz' => 404,
+	    "$BASE/clusters/two/proxy/api" => 404,
+	    "$BASE/clusters/one" => 404,
+	    "$BASE/clusters/one/proxy/x/../../y" => 400,
+	    "$BASE/clusters/one/proxy/x/%2e%2e%2f%2e%2e/y" => 400,
+	    "$BASE/proxy/../authorize" => 204);
+	for my $uri (sort keys %wrong) {
+		my $got = told($way, STAGEDOOR_URI => $uri,
+		    STAGEDOOR_METHOD => 'GET');
+		my $want = $wrong{$uri} == 204 ? undef : $wrong{$uri};
+		is ref $got ? $got->{authorization} : $got, $want,
+		    "$way: $uri";
+	}
+}
 each_way($pool, 'a stranger who wants some', [params =>
-    [STAGEDOOR_CLUSTER => 'one']], status => 401);
+    [STAGEDOOR_CLUSTER => 'one', STAGEDOOR_METHOD => 'GET']], status => 401);
 each_way($pool, 'a path of somebody else', [@jane, params =>
     [STAGEDOOR_URI => '/other/app', STAGEDOOR_CLUSTER => '']],
     user => 'user:default/jane',

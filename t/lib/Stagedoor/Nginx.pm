@@ -9,6 +9,7 @@ use warnings;
 use parent 'Stagedoor::HTTP';
 
 use File::Basename qw(dirname);
+use Stagedoor::Pool;
 use Stagedoor::Process;
 use Stagedoor::TLS qw(slurp);
 use Stagedoor::Util qw(free_port program top wait_for write_file);
@@ -16,22 +17,31 @@ use Stagedoor::Util qw(free_port program top wait_for write_file);
 my $count = 0;
 
 # start(pool => POOL or socket => PATH, port => N, server => TEXT for the
-# server block, http => TEXT for the http block, user => 'alice').
+# server block, http => TEXT for the http block, user => 'alice'). With
+# lane => 1 (or the file of settings) the direct lane is there, too, and
+# ->update_lane does what follows a change of the settings.
 sub start {
 	my ($class, %opt) = @_;
 	my $socket = $opt{socket} // $opt{pool}->socket;
 	my $port = $opt{port} // free_port();
 	my $server = $opt{server} // '';
 	$server .= "set \$stagedoor_user '$opt{user}';\n" if defined $opt{user};
+	$opt{lane} = $opt{pool}->config_file if ($opt{lane} // '') eq '1';
+	my ($lane, $locations) = $opt{lane}
+	    ? ('include stagedoor/stagedoor-lane.conf;',
+		'include stagedoor/stagedoor-lane-location.conf;') : ('', '');
 	return $class->start_bare(
 		name => $opt{name} // 'nginx', port => $port,
-		includes => $socket, http => ($opt{http} // '') . <<"END");
+		includes => $socket, lane => $opt{lane},
+		http => ($opt{http} // '') . <<"END");
 	include stagedoor/stagedoor.conf;
+	$lane
 	server {
 		listen 127.0.0.1:$port;
 		server_name localhost;
 		$server
 		include stagedoor/stagedoor-location.conf;
+		$locations
 	}
 END
 }
@@ -43,6 +53,7 @@ sub start_bare {
 	mkdir $dir or die "$dir: $!";
 	_copy_includes($dir, $opt{includes}) if defined $opt{includes};
 	write_file("$dir/nginx.conf", _main_text($opt{http}));
+	_write_lane($dir, $opt{lane}) if $opt{lane};
 
 	my $log = "$dir/error.log";
 	my $process = Stagedoor::Process->start(
@@ -51,12 +62,44 @@ sub start_bare {
 		    '-c', "$dir/nginx.conf", '-g', _globals($dir)],
 	);
 	my $self = bless { host => '127.0.0.1', port => $opt{port},
-	    process => $process, dir => $dir }, $class;
+	    process => $process, dir => $dir, lane => $opt{lane} }, $class;
 	wait_for(sub { $process->ended || $self->_listens }, 10,
 	    "nginx on port $opt{port}");
 	die "nginx does not start:\n" . $process->log_text
 	    if $process->ended;
 	return $self;
+}
+
+# The clusters of the settings, for nginx; what it said.
+sub _write_lane {
+	my ($dir, $settings) = @_;
+	my $run = Stagedoor::Pool->run(['nginx', '-c', $settings,
+	    '--write', "$dir/stagedoor/clusters"]);
+	die "stagedoor nginx: $run->{err}" if $run->{code};
+	return $run->{err};
+}
+
+sub update_lane {
+	my ($self) = @_;
+	my $said = _write_lane($self->{dir}, $self->{lane});
+	$self->reload;
+	return $said;
+}
+
+# Until workers of the new configuration serve.
+sub reload {
+	my ($self) = @_;
+	my %old = map { $_ => 1 } $self->workers;
+	$self->{process}->signal('HUP');
+	wait_for(sub { grep { !$old{$_} } $self->workers }, 10,
+	    'new workers');
+}
+
+sub workers {
+	my ($self) = @_;
+	my $pid = $self->{process}->pid;
+	open my $fh, '<', "/proc/$pid/task/$pid/children" or return;
+	return split ' ', <$fh> // '';
 }
 
 sub _listens {
