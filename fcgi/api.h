@@ -26,6 +26,23 @@ int api_connect_callback(struct request *req);
 int api_connect_post(struct request *req);
 int api_connect_delete(struct request *req);
 
+/*
+ * kubectl through the portal. For stagedoor login, without an identity: a
+ * device's codes and its token (RFC 8628), an end to a token (RFC 7009) and
+ * whether it is good (RFC 7662). For the user: the page that allows a device,
+ * and the button that ends a session.
+ */
+int api_portal_device(struct request *req);
+int api_portal_token(struct request *req);
+int api_portal_revoke(struct request *req);
+int api_portal_introspect(struct request *req);
+int api_portal_activate(struct request *req);
+int api_portal_decide(struct request *req);
+int api_portal_end(struct request *req);
+/* GET /connect/kubeconfig, and that for one cluster. */
+int api_kubeconfig(struct request *req);
+int api_kubeconfig_one(struct request *req);
+
 int api_authorize(struct request *req);		/* GET /authorize */
 /* Any request, in the authorizer's role of FastCGI. */
 int api_authorizer(struct request *req);

@@ -145,6 +145,20 @@ groups_joined(const struct request *req)
 	return text;
 }
 
+/* 0, or why there is nobody to name. */
+static int
+may_be_named(const struct request *req, struct err *err)
+{
+	if (req->who.kind == IDENTITY_SERVICE)
+		return err_set(err, E_DENIED, "this token is a service's, and "
+		    "stands for no user");
+	/* What else the web server guards is not for kubectl's token. */
+	if (req->who.portal != NULL)
+		return err_set(err, E_DENIED, "a token of stagedoor login is "
+		    "good for clusters only");
+	return 0;
+}
+
 static void
 start(struct request *req, const struct form *form)
 {
@@ -189,9 +203,7 @@ answer(struct request *req, const struct form *form)
 		start(req, form);
 		tell_cluster(req, form, &d);
 		direct_close(&d);
-	} else if (req->who.kind == IDENTITY_SERVICE) {
-		err_set(&err, E_DENIED, "this token is a service's, and "
-		    "stands for no user");
+	} else if (may_be_named(req, &err) != 0) {
 		return response_error(req, &err);
 	} else {
 		start(req, form);

@@ -38,6 +38,7 @@ static const struct field {
 	TEXT(by, 64), TEXT(cluster, 256), TEXT(method, 32), TEXT(path, 1024),
 	TEXT(credential, 32), TEXT(source, 16), TEXT(provider, 64),
 	TEXT(name, 128), TEXT(as, 384), TEXT(account, 256), TEXT(issuer, 384),
+	TEXT(session, 16), TEXT(from, 64),
 	TEXT(result, 384),
 };
 

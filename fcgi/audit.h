@@ -30,7 +30,9 @@ void audit_end(void);
 struct audit_event {
 	const char *event;	/* "request", "sign-in", "sign-in-failed",
 				   "refresh", "refresh-failed", "sign-out",
-				   "revoke", "device" */
+				   "revoke", "device"; of kubectl through
+				   the portal (provider "portal") "allow",
+				   "refuse", "issue", "revoke" */
 	const char *user;	/* entity ref */
 	const char *kind;	/* "user", "guest", "service", "nobody" */
 	const char *by;		/* who did it, if not the user: "cli" */
@@ -44,7 +46,10 @@ struct audit_event {
 	const char *provider, *name;	/* name: the token provider */
 	const char *as;		/* whom the credential acts for, as the
 				   cluster is told (Impersonate-User) */
-	const char *account, *issuer;	/* whom the issuer knows */
+	const char *account, *issuer;	/* whom the issuer knows; account of
+				   kubectl: what its machine calls itself */
+	const char *session;	/* of kubectl: the beginning of its id */
+	const char *from;	/* address that asked for it */
 	const char *result;	/* "ok", or what went wrong */
 	const char *id;		/* of the request */
 	int64_t ms;		/* how long it took */

@@ -7,6 +7,7 @@
 #include "audit_request.h"
 #include "clock.h"
 #include "obtain.h"
+#include "portal_token.h"
 #include "request.h"
 
 #define ACT_AS "Impersonate-User: "
@@ -132,6 +133,7 @@ audit_request(const struct request *req)
 		.id = req->id,
 		.user = req->who.user,
 		.kind = kind_of_user(&req->who),
+		.session = portal_id_short(req->arena, req->who.portal),
 		.method = req->method,
 		.path = req->raw_path,
 		.status = req->response.status,

@@ -26,6 +26,7 @@
 #include "listen.h"
 #include "log.h"
 #include "pool.h"
+#include "portal.h"
 #include "runtime.h"
 #include "serve_checks.h"
 #include "settings.h"
@@ -184,6 +185,7 @@ make_services(struct serve *sv, const struct settings *s)
 	sv->services.sources = sources_new(store_is_shared(
 	    sv->services.store) ? sv->services.store : NULL);
 	sv->services.gke = gke_keeper_new(&sv->services, sv->cgi);
+	sv->services.portal = portal_new();
 	return 0;
 }
 
@@ -460,6 +462,7 @@ run(struct serve *sv)
 	gke_keeper_free(sv->services.gke);
 	sources_free(sv->services.sources);
 	leases_free(sv->services.leases);
+	portal_free(sv->services.portal);
 	store_close(sv->services.store);
 	documents_free(sv->services.documents);
 	transport_free(sv->services.transport);

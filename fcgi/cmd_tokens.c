@@ -14,6 +14,7 @@
 #include "harden.h"
 #include "log.h"
 #include "login.h"
+#include "portal_session.h"
 #include "session.h"
 #include "settings.h"
 #include "tokens_told.h"
@@ -30,7 +31,8 @@ static const char usage[] =
     "issuer is told; the audit log says who did it (\"by\":\"cli\"). What\n"
     "cannot be read goes too, if it is USER's, or with --all.\n"
     "USER is an entity ref or a name, PROVIDER oidc, google or aks, NAME the\n"
-    "oidcTokenProvider. Run it as the server's user.\n"
+    "oidcTokenProvider; sessions of kubectl (stagedoor login) have PROVIDER\n"
+    "portal and a NAME of their own. Run it as the server's user.\n"
     "Exit code 1: it failed; 2: the settings or the options are wrong, or\n"
     "there is no stagedoor.store: then only the server's memory has tokens.\n"
     "Without -c: $STAGEDOOR_CONFIG, else\n"
@@ -43,6 +45,7 @@ struct cmd_tokens {
 	const char *user;		/* a full ref; NULL: any */
 	struct tokens_told told;
 	size_t bad;		/* that cannot be read */
+	size_t bad_sessions;	/* of kubectl; they end within an hour */
 	int64_t now;
 };
 
@@ -157,11 +160,25 @@ take(void *ctx, const struct token_set *ts)
 }
 
 static int
+take_portal(void *ctx, const struct portal_session *s)
+{
+	struct cmd_tokens *ct = ctx;
+	const char *id = portal_id_short(ct->cu.req.arena, s->id);
+	const struct token_key key = { s->user, "portal", id };
+
+	if (is_asked_for(ct, &key))
+		tokens_told_add_portal(&ct->told, s);
+	return 0;
+}
+
+static int
 look(struct cmd_tokens *ct)
 {
 	struct err err = ERR_INIT;
 
-	if (tokens_each(ct->cu.services.store, take, ct, &ct->bad, &err) != 0)
+	if (tokens_each(ct->cu.services.store, take, ct, &ct->bad, &err) !=
+	    0 || portal_session_each(ct->cu.services.store, take_portal, ct,
+	    &ct->bad_sessions, &err) != 0)
 		return cmd_user_fail(1, &err);
 	tokens_told_sort(&ct->told);
 	return 0;
@@ -201,12 +218,38 @@ list_all(struct cmd_tokens *ct)
 
 static const struct session_end by_us = { .by = "cli" };
 
+/* Processes that serve see it within a second. */
+static int
+revoke_session(struct cmd_tokens *ct, const struct token_told *t,
+    struct err *err)
+{
+	struct portal_session s = { .user = t->user };
+	const struct audit_event e = {
+		.event = "revoke",
+		.by = "cli",
+		.user = t->user,
+		.provider = "portal",
+		.session = t->name,
+		.account = t->account,
+		.result = "ok",
+	};
+	int r;
+
+	snprintf(s.id, sizeof(s.id), "%s", t->session);
+	r = portal_session_end(ct->cu.services.store, ct->cu.req.arena, &s,
+	    err);
+	if (r == 0)
+		audit(&e);
+	return r;
+}
+
 static int
 revoke_one(struct cmd_tokens *ct, const struct token_told *t)
 {
 	const struct token_key key = { t->user, t->provider, t->name };
 	struct err err = ERR_INIT;
-	int r = session_revoke(ct->cu.rt, &key, &by_us, &err);
+	int r = t->session != NULL ? revoke_session(ct, t, &err) :
+	    session_revoke(ct->cu.rt, &key, &by_us, &err);
 
 	if (r == E_NOTFOUND)		/* somebody else was first */
 		return 0;
@@ -264,13 +307,15 @@ revoke_unread(struct cmd_tokens *ct)
 	struct err err = ERR_INIT;
 	size_t n;
 
-	if (ct->bad == 0)
+	if (ct->bad + ct->bad_sessions == 0)
 		return 0;
 	if (ct->user != NULL)
 		return revoke_unread_of(ct);
 	if (ct->provider != NULL || ct->name != NULL)
 		return complain_bad(ct);
-	if (tokens_drop_unread(ct->cu.services.store, &n, &err) != 0)
+	if (tokens_drop_unread(ct->cu.services.store, &n, &err) != 0 ||
+	    portal_session_drop_unread(ct->cu.services.store,
+	    &ct->bad_sessions, &err) != 0)
 		return cmd_user_fail(1, &err);
 	tell_unread(ct, n);
 	return 0;

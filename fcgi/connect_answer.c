@@ -80,7 +80,7 @@ start(struct request *req, int status, const char *referrer)
 	};
 
 	response_start_page(req, status, &policy);
-	if (status == 503)
+	if (status == 503 || status == 429)
 		response_header(req, "Retry-After", "5");
 	response_header(req, "Vary", "Accept, Accept-Encoding, Cookie");
 }

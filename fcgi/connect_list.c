@@ -9,8 +9,10 @@
 #include "err.h"
 #include "identity.h"
 #include "jsonx.h"
+#include "kubeconfig_offer.h"
 #include "log.h"
 #include "login.h"
+#include "portal.h"
 #include "runtime.h"
 #include "session.h"
 #include "settings.h"
@@ -34,8 +36,8 @@ connect_login_path(const struct login_settings *login, struct arena *arena)
 	    login->name);
 }
 
-static enum connect_reach
-reach_of(const struct cluster *c)
+enum connect_reach
+connect_reach_of(const struct cluster *c)
 {
 	const struct provider_ops *ops = c->provider;
 
@@ -122,6 +124,43 @@ find_login(const struct runtime *rt, const struct cluster *c,
 	    &list->logins[login - rt->settings->logins];
 }
 
+/* Sessions of kubectl, where there can be some. */
+static void
+read_kubectl(const struct runtime *rt, const struct identity *who,
+    struct arena *arena, struct connect_list *out)
+{
+	struct portal_sessions *all;
+	struct err err = ERR_INIT;
+
+	if (who->kind != IDENTITY_USER || portal_ready(rt, NULL) != 0)
+		return;
+	out->kubectl = true;
+	out->kubectl_path = arena_printf(arena, "%s/portal/end",
+	    portal_path(rt, arena));
+	out->sessions = all = arena_alloc(arena, sizeof(*all));
+	if (portal_session_list(rt->store, arena, who->user, all, &err) == 0)
+		return;
+	all->n = 0;
+	out->unread = true;
+	log_warn("the sessions of kubectl of %s cannot be read: %s%s%s",
+	    who->user, err.text, err.detail[0] != '\0' ? ": " : "",
+	    err.detail);
+}
+
+static const char *
+kubeconfig_path(const struct runtime *rt, struct arena *arena,
+    const struct cluster *c)
+{
+	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
+	const char *path;
+
+	strbuf_addf(&sb, "%s/kubeconfig/", connect_base(rt, arena));
+	strbuf_add_percent(&sb, c->name, "");
+	path = arena_strndup(arena, sb.buf, sb.len);
+	strbuf_release(&sb);
+	return path;
+}
+
 void
 connect_list_read(const struct runtime *rt, const struct identity *who,
     struct arena *arena, int64_t now, struct connect_list *out)
@@ -133,6 +172,7 @@ connect_list_read(const struct runtime *rt, const struct identity *who,
 	out->user = who->user;
 	out->can_connect = who->kind == IDENTITY_USER;
 	read_logins(rt, who, arena, now, out);
+	read_kubectl(rt, who, arena, out);
 	out->entries = arena_alloc(arena, (cs->n + 1) * sizeof(*out->entries));
 	for (i = 0; i < cs->n; i++) {
 		const struct cluster *c = cs->items[i];
@@ -141,9 +181,14 @@ connect_list_read(const struct runtime *rt, const struct identity *who,
 		if (!identity_may_use(who, c))
 			continue;
 		e->cluster = c;
-		e->reached = reach_of(c);
+		e->reached = connect_reach_of(c);
 		if (e->reached == CONNECT_USER)
 			e->login = find_login(rt, c, out);
+		if (kubeconfig_offered(rt, who, c))
+			e->kubeconfig = kubeconfig_path(rt, arena, c);
+		if (e->kubeconfig != NULL)
+			out->kubectl_all = arena_printf(arena,
+			    "%s/kubeconfig", connect_base(rt, arena));
 		out->n++;
 	}
 }
@@ -199,7 +244,37 @@ add_entry(struct strbuf *sb, const struct connect_entry *e)
 			add_sign_in(sb, e->login);
 		}
 	}
+	if (e->kubeconfig != NULL)
+		jsonx_add_pair(sb, "kubeconfig", e->kubeconfig);
 	strbuf_addch(sb, '}');
+}
+
+static void
+add_session(struct strbuf *sb, const struct portal_session *s)
+{
+	char stamp[CLOCK_STAMP_LEN];
+
+	jsonx_add_comma(sb);
+	strbuf_addch(sb, '{');
+	jsonx_add_pair(sb, "id", s->id);
+	jsonx_add_pair(sb, "device", s->device);
+	jsonx_add_pair(sb, "from", s->from);
+	jsonx_add_pair(sb, "since", clock_stamp(s->issued, stamp));
+	jsonx_add_pair(sb, "expires", clock_stamp(s->expires, stamp));
+	strbuf_addch(sb, '}');
+}
+
+static void
+add_kubectl(struct strbuf *sb, const struct connect_list *list)
+{
+	size_t i;
+
+	strbuf_addstr(sb, ",\"kubectl\":{");
+	jsonx_add_pair(sb, "end", list->kubectl_path);
+	strbuf_addstr(sb, ",\"sessions\":[");
+	for (i = 0; i < list->sessions->n; i++)
+		add_session(sb, &list->sessions->items[i]);
+	strbuf_addstr(sb, "]}");
 }
 
 void
@@ -215,6 +290,8 @@ connect_list_json(const struct connect_list *list, struct strbuf *out)
 	    list->can_connect ? "true" : "false");
 	if (list->unread)
 		jsonx_add_pair(out, "error", "sign-ins cannot be read now");
+	if (list->kubectl)
+		add_kubectl(out, list);
 	strbuf_addstr(out, ",\"clusters\":[");
 	for (i = 0; i < list->n; i++)
 		add_entry(out, &list->entries[i]);

@@ -28,8 +28,14 @@
  *	    "expires": "2026-01-02T03:04:05.678Z",	when the token in use
  *						ends; absent: not known
  *	    "renewed": true,			and is renewed by itself
- *	    "ended": "..."			why it is over, if it is
- *	  } ] }
+ *	    "ended": "...",			why it is over, if it is
+ *	    "kubeconfig": "/api/kubernetes/connect/kubeconfig/one"	where
+ *						one is offered
+ *	  } ],
+ *	  "kubectl": {				of users, where it is on
+ *	    "end": "/api/kubernetes/portal/end",	where to POST a session
+ *	    "sessions": [ { "id": "...", "device": "laptop",
+ *	      "from": "192.0.2.1", "since": "...", "expires": "..." } ] } }
  *
  * with only those clusters that the user may use, in their usual order. The
  * clusters of one login share its sign-in.
@@ -41,6 +47,7 @@ struct arena;
 struct cluster;
 struct identity;
 struct login_settings;
+struct portal_sessions;
 struct runtime;
 struct strbuf;
 
@@ -65,18 +72,26 @@ struct connect_entry {
 	const struct cluster *cluster;
 	enum connect_reach reached;
 	const struct connect_login *login;	/* NULL: none */
+	const char *kubeconfig;		/* path of its file; NULL: none is
+					   offered */
 };
 
 struct connect_list {		/* borrowed from the runtime, or the arena's */
 	const char *user;		/* NULL: nobody */
 	bool can_connect;
 	bool unread;			/* the store failed */
+	bool kubectl;			/* it can be used through the portal */
+	const char *kubectl_path;	/* where to POST a session's end */
+	const char *kubectl_all;	/* path of the file for all clusters;
+					   NULL: none is offered */
+	struct portal_sessions *sessions;	/* with kubectl only */
 	struct connect_login *logins;
 	size_t nlogins;
 	struct connect_entry *entries;
 	size_t n;
 };
 
+enum connect_reach connect_reach_of(const struct cluster *c);
 /* Below whatever the browser has before it: "/api/kubernetes/connect", and,
    if publicUrl has a path, that before it. */
 const char *connect_base(const struct runtime *rt, struct arena *arena);

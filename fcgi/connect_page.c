@@ -7,6 +7,7 @@
 #include "cluster.h"
 #include "connect_page.h"
 #include "html.h"
+#include "portal_session.h"
 #include "settings.h"
 #include "strbuf.h"
 
@@ -274,7 +275,51 @@ print_entry(const struct print *p, const struct connect_entry *e, size_t id)
 		    "now</span>: %s</p>\n", c->broken);
 	if (e->reached == CONNECT_USER)
 		print_sign_in(p, e, id);
+	if (e->kubeconfig != NULL)
+		html_addf(p->out, "<p><a href=\"%s\" aria-describedby=\""
+		    "cluster-%zu\">File for kubectl</a></p>\n",
+		    e->kubeconfig, id);
 	html_addf(p->out, "</li>\n");
+}
+
+/* ---- kubectl ---- */
+
+static void
+print_session(const struct print *p, const struct portal_session *s, size_t id)
+{
+	html_addf(p->out, "<li>\n<h2 id=\"session-%zu\" dir=\"auto\">%s"
+	    "</h2>\n<p>Since ", id, *s->device != '\0' ? s->device :
+	    "a machine without a name");
+	print_time(p, s->issued);
+	if (*s->from != '\0')
+		html_addf(p->out, ", from %s", s->from);
+	html_addf(p->out, "</p>\n<p class=\"soft\">Until ");
+	print_time(p, s->expires);
+	html_addf(p->out, "</p>\n<form method=\"post\" action=\"%s\">\n"
+	    "<input type=\"hidden\" name=\"session\" value=\"%s\">\n"
+	    "<button type=\"submit\" class=\"quiet\" aria-describedby=\""
+	    "session-%zu\">End it</button>\n</form>\n</li>\n",
+	    p->page->list->kubectl_path, s->id, id);
+}
+
+static void
+print_kubectl(const struct print *p)
+{
+	const struct connect_list *list = p->page->list;
+	size_t i;
+
+	if (list->kubectl_all != NULL)
+		html_addf(p->out, "<h2>kubectl</h2>\n<p><a href=\"%s\">File "
+		    "for all clusters</a>: with it kubectl works as you, once "
+		    "<code>stagedoor login</code> was allowed here.</p>\n",
+		    list->kubectl_all);
+	if (list->sessions->n == 0)
+		return;
+	html_addf(p->out, "<h2>Sessions of kubectl</h2>\n"
+	    "<ul role=\"list\" aria-label=\"Sessions of kubectl\">\n");
+	for (i = 0; i < list->sessions->n; i++)
+		print_session(p, &list->sessions->items[i], i);
+	html_addf(p->out, "</ul>\n");
 }
 
 /* ---- the page ---- */
@@ -344,6 +389,8 @@ connect_page_print(const struct connect_page *page, struct arena *arena,
 			print_entry(&p, &list->entries[i], i);
 		html_addf(out, "</ul>\n");
 	}
+	if (list->kubectl)
+		print_kubectl(&p);
 	if (page->after != NULL)
 		html_addf(out, "<p><a href=\"%s\">Back to where you came from"
 		    "</a></p>\n", page->after);

@@ -65,6 +65,15 @@ static const char style[] =
     "min-height:2.75rem}\n"
     "input{width:1.15rem;height:1.15rem;margin:0;"
     "accent-color:var(--accent)}\n"
+    "input[type=text]{width:14rem;max-width:100%;height:auto;"
+    "font:inherit;letter-spacing:.12em;padding:.45rem .7rem;"
+    "border-radius:.45rem;border:1px solid var(--edge);"
+    "background:var(--card);color:var(--text);min-height:2.75rem}\n"
+    ".code{font:700 1.6rem/1.3 ui-monospace,monospace;"
+    "letter-spacing:.12em;margin:1rem 0}\n"
+    "dl{display:grid;grid-template-columns:auto 1fr;gap:.35rem 1rem;"
+    "margin:1rem 0}\n"
+    "dt{color:var(--soft)}dd{margin:0}\n"
     "a{color:var(--accent)}\n"
     ":focus-visible{outline:3px solid var(--accent);outline-offset:2px}\n"
     "@media(forced-colors:active){.chip,.note{border:1px solid}}\n";
@@ -75,10 +84,8 @@ is_continuation(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Bytes of the UTF-8 character at s; 0 if there is none, or an overlong one,
-   a surrogate, or a C1 control. */
-static size_t
-character(const char *s)
+size_t
+html_character(const char *s)
 {
 	unsigned char c = (unsigned char)s[0], next;
 	size_t len, i;
@@ -123,7 +130,7 @@ html_text(struct strbuf *sb, const char *text)
 	size_t len;
 
 	for (; text != NULL && *text != '\0'; text += SD_MAX(len, (size_t)1)) {
-		len = character(text);
+		len = html_character(text);
 		if (escape_of(*text) != NULL)
 			strbuf_addstr(sb, escape_of(*text));
 		else if (len == 0)
@@ -171,8 +178,12 @@ html_begin(struct strbuf *sb, const struct html_head *head)
 	    "<meta name=\"viewport\" content=\"width=device-width, "
 	    "initial-scale=1\">\n"
 	    "<meta name=\"color-scheme\" content=\"light dark\">\n"
-	    "<meta name=\"robots\" content=\"noindex\">\n<style>",
+	    "<meta name=\"robots\" content=\"noindex\">\n",
 	    head->title);
+	if (head->refresh > 0)
+		html_addf(sb, "<meta http-equiv=\"refresh\" "
+		    "content=\"%zu\">\n", head->refresh);
+	strbuf_addstr(sb, "<style>");
 	strbuf_addstr(sb, style);
 	html_addf(sb, "</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n",
 	    head->title);

@@ -14,6 +14,9 @@ struct strbuf;
  * escaped, bad UTF-8 and control characters become U+FFFD. NULL adds nothing.
  */
 void html_text(struct strbuf *sb, const char *text);
+/* Bytes of the UTF-8 character at s; 0 if there is none, or an overlong one,
+   a surrogate, or a control character. */
+size_t html_character(const char *s);
 /* printf of markup of ours; each %s is html_text's. Only %s, %zu and %%. */
 void html_addf(struct strbuf *sb, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -22,6 +25,8 @@ void html_addf(struct strbuf *sb, const char *fmt, ...) PRINTF_LIKE(2, 3);
    NULL. */
 struct html_head {
 	const char *title, *title_more, *lead;
+	size_t refresh;		/* seconds after which the page is loaded
+				   again; 0: it is not */
 };
 void html_begin(struct strbuf *sb, const struct html_head *head);
 void html_end(struct strbuf *sb);

@@ -2,7 +2,8 @@
 /*
  * Who asks. In `params` mode from STAGEDOOR_* parameters, which only the web
  * server can set: whatever a client sends arrives with HTTP_ before its name
- * and is never looked at. For `backstage` mode see identity_backstage.c.
+ * and is never looked at. For `backstage` mode see identity_backstage.c, for
+ * kubectl's tokens in either identity_portal.c.
  */
 #include "base.h"
 
@@ -14,7 +15,7 @@
 #include "runtime.h"
 #include "settings.h"
 
-#define REF_MAX 512		/* Backstage: kind 63, namespace 63, name 63 */
+#define REF_MAX IDENTITY_REF_MAX
 #define EMAIL_MAX 320		/* RFC 3696 */
 #define GROUPS_MAX 16384
 
@@ -70,9 +71,8 @@ identity_set_user(struct arena *arena, struct identity *who, const char *ref)
 	who->name = slash + 1;
 }
 
-/* One parameter of the web server: 0 and NULL if absent or empty. */
-static int
-param_once(const struct request *req, const char *name, size_t max,
+int
+identity_param(const struct request *req, const char *name, size_t max,
     const char **out, struct err *err)
 {
 	const char *v = request_param(req, name);
@@ -143,17 +143,18 @@ params_identity(struct request *req, struct identity *who, struct err *err)
 	const char *user, *remote, *email, *groups, *ref;
 	int r;
 
-	r = param_once(req, "STAGEDOOR_USER", REF_MAX, &user, err);
+	r = identity_param(req, "STAGEDOOR_USER", REF_MAX, &user, err);
 	if (r == 0)
-		r = param_once(req, "STAGEDOOR_EMAIL", EMAIL_MAX, &email, err);
+		r = identity_param(req, "STAGEDOOR_EMAIL", EMAIL_MAX, &email,
+		    err);
 	if (r == 0)
-		r = param_once(req, "STAGEDOOR_GROUPS", GROUPS_MAX, &groups,
+		r = identity_param(req, "STAGEDOOR_GROUPS", GROUPS_MAX, &groups,
 		    err);
 	if (r != 0)
 		return r;
 	if (user == NULL && req->rt->settings->remote_user) {
-		if ((r = param_once(req, "REMOTE_USER", REF_MAX, &remote,
-		    err)) != 0)
+		r = identity_param(req, "REMOTE_USER", REF_MAX, &remote, err);
+		if (r != 0)
 			return r;
 		user = remote;
 	}
@@ -175,7 +176,11 @@ params_identity(struct request *req, struct identity *who, struct err *err)
 int
 identity_of(struct request *req, struct identity *out, struct err *err)
 {
+	const char *token = identity_portal_token(req);
+
 	memset(out, 0, sizeof(*out));
+	if (token != NULL)
+		return identity_portal(req, token, out, err);
 	if (req->rt->settings->identity_backstage)
 		return identity_backstage(req, out, err);
 	return params_identity(req, out, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who asks. identity.c and identity_backstage.c are the only readers of it,
- * from STAGEDOOR_* parameters (which only the web server can set) or a token
- * of Backstage's that we verify.
+ * Who asks. identity*.c are the only readers of it,
+ * from STAGEDOOR_* parameters (which only the web server can set), a token of
+ * Backstage's that we verify, or one of ours that kubectl shows (portal.h).
  */
 #ifndef STAGEDOOR_IDENTITY_H
 #define STAGEDOOR_IDENTITY_H
@@ -33,6 +33,8 @@ struct identity {
 					   same-origin rule */
 	bool limited;			/* its token is for reading only */
 	bool bearer;			/* a user token in Authorization */
+	const char *portal;		/* by a token of stagedoor login: the id
+					   of its session; NULL: it is not */
 	/* of a service: the permissions its token is restricted to */
 	const char *const *permissions;
 	size_t npermissions;
@@ -44,7 +46,9 @@ struct identity {
  * in the request's arena. 0; E_AUTH (with the contract's message), E_DENIED
  * (restricted token), E_INPUT (a parameter twice, too long, or odd), E_BUSY
  * or E_CONFIG (tokens cannot be checked). Limited tokens of Backstage count
- * where req->limited_ok, which the route says.
+ * where req->limited_ok, which the route says, and so do portal tokens where
+ * req->portal_ok. One that is shown is who asks, or nobody is: never the guest,
+ * nor somebody else whom the web server names.
  */
 int identity_of(struct request *req, struct identity *out, struct err *err);
 /*

@@ -295,7 +295,7 @@ const struct key keys_stagedoor[] = {
 	{ "log", KEY_OBJECT, .keys = log_keys, .text = "the program's log" },
 	{ "live", KEY_OBJECT, KEY_LATER, .keys = live_keys,
 	  .text = "clusters that are answered for from memory" },
-	{ "portal", KEY_OBJECT, KEY_LATER, .keys = portal_keys,
+	{ "portal", KEY_OBJECT, .keys = portal_keys,
 	  .text = "kubectl through the portal" },
 	{ "metrics", KEY_OBJECT, KEY_LATER, .keys = metrics_keys,
 	  .text = "numbers for machines that watch" },

@@ -25,6 +25,8 @@ static const struct {
 	    "You signed in with your account at %s." },
 	[NOTICE_DISCONNECTED] = { "disconnected", "You are disconnected",
 	    "What your sign-in at %s left here has been deleted." },
+	[NOTICE_ENDED] = { "ended", "The session of kubectl has ended",
+	    "Its token opens nothing any more." },
 	[NOTICE_STRANGE] = { "strange", "The sign-in could not be completed",
 	    "It was not begun in this browser, or took longer than ten "
 	    "minutes. Please begin again." },

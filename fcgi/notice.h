@@ -20,6 +20,7 @@ enum notice_code {
 	NOTICE_NONE,
 	NOTICE_CONNECTED,
 	NOTICE_DISCONNECTED,
+	NOTICE_ENDED,		/* a session of kubectl */
 	/* From here on it failed. */
 	NOTICE_STRANGE,		/* no cookie, or none that opens */
 	NOTICE_USED,

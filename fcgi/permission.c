@@ -172,6 +172,9 @@ permission_ask(const struct permissions *p, struct request *req,
 	/* It would not take that token, and no other would be the user's. */
 	if (req->who.limited)
 		return err_set(err, E_AUTH, "Illegal limited user token");
+	/* Nor would a service's be: it may what the user perhaps may not. */
+	if (req->who.portal != NULL && req->rt->settings->identity_backstage)
+		return err_set(err, E_DENIED, "Unauthorized");
 	backstage_credential(req, &cred);
 	/* Without a token it would be asked about nobody. */
 	if (cred.kind == CREDENTIAL_ANONYMOUS &&

@@ -43,6 +43,7 @@ struct request {
 	int64_t started;		/* mono ms */
 	bool limited_ok;		/* the route is for limited tokens of
 					   Backstage, too; before who */
+	bool portal_ok;			/* and for tokens of kubectl */
 	struct identity who;
 	/* Clusters that it asked: audit_request.h */
 	struct audit_use *uses, **uses_end;

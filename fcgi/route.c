@@ -44,15 +44,35 @@ static const struct route routes[] = {
 	    api_connect_json },
 	{ "GET", "/connect/callback", "kubernetes.clusters.read",
 	    api_connect_callback },
+	{ "GET", "/connect/kubeconfig", "kubernetes.clusters.read",
+	    api_kubeconfig },
+	{ "GET", "/connect/kubeconfig/*", "kubernetes.clusters.read",
+	    api_kubeconfig_one },
 	{ "POST", "/connect/**", "kubernetes.clusters.read",
 	    api_connect_post },
 	{ "DELETE", "/connect/**", "kubernetes.clusters.read",
 	    api_connect_delete },
+	{ "POST", "/portal/device", NULL, api_portal_device },
+	{ "POST", "/portal/token", NULL, api_portal_token },
+	{ "POST", "/portal/revoke", NULL, api_portal_revoke },
+	{ "POST", "/portal/introspect", NULL, api_portal_introspect },
+	{ "GET", "/portal/activate", "kubernetes.clusters.read",
+	    api_portal_activate },
+	{ "POST", "/portal/activate", "kubernetes.clusters.read",
+	    api_portal_decide },
+	{ "POST", "/portal/end", "kubernetes.clusters.read", api_portal_end },
 };
 
 /* Pages to read, for which a limited token of Backstage will do, also the one
    in its cookie. */
-static const char *const limited_patterns[] = { "/connect", "/connect.json" };
+static const char *const limited_patterns[] = { "/connect", "/connect.json",
+    "/connect/kubeconfig", "/connect/kubeconfig/*", "/portal/activate" };
+/* Where a token of stagedoor login says who asks. */
+static const char *const portal_patterns[] = { "/proxy/**",
+    "/clusters/*/proxy/**", "/authorize" };
+/* For stagedoor login itself: whoever asks has a code or a token to show. */
+static const char *const open_patterns[] = { "/portal/device",
+    "/portal/token", "/portal/revoke", "/portal/introspect" };
 
 static const char ambiguous[] = "path is ambiguous: its dot segments or "
     "escapes lead to another route";
@@ -174,6 +194,7 @@ answer_error(struct request *req, const struct err *err)
 
 	if (accept != NULL && strcasestr(accept, "text/html") != NULL &&
 	    (route_matches("/connect", req->route_path) ||
+	    route_matches("/portal/**", req->route_path) ||
 	    route_matches("/connect/**", req->route_path)))
 		return connect_answer_refusal(req, err);
 	return response_error(req, err);
@@ -201,20 +222,30 @@ answer_unknown(struct request *req, struct err *err)
 	return answer_error(req, err);
 }
 
-/* May a limited token of Backstage say who asks? Only to read. */
+/* Is its route one of these? */
 static bool
-limited_ok(const struct request *req)
+is_one_of(const struct request *req, const char *const *patterns, size_t n)
 {
 	const struct route *r = route_find(req, req->route_path, false);
 	size_t i;
 
-	if (r == NULL || r != route_find(req, req->below, false) ||
-	    (strcmp(req->method, "GET") != 0 && !req->is_head))
+	if (r == NULL || r != route_find(req, req->below, false))
 		return false;
-	for (i = 0; i < ARRAY_LEN(limited_patterns); i++)
-		if (strcmp(r->pattern, limited_patterns[i]) == 0)
+	for (i = 0; i < n; i++)
+		if (strcmp(r->pattern, patterns[i]) == 0)
 			return true;
 	return false;
+}
+
+#define IS_ONE_OF(req, patterns)                                              \
+	is_one_of(req, patterns, ARRAY_LEN(patterns))
+
+/* May a limited token of Backstage say who asks? Only to read. */
+static bool
+limited_ok(const struct request *req)
+{
+	return (strcmp(req->method, "GET") == 0 || req->is_head) &&
+	    IS_ONE_OF(req, limited_patterns);
 }
 
 static int
@@ -266,6 +297,7 @@ route_admit_proxy(struct request *req, bool has_path, struct err *err)
 static int
 answer_authorizer(struct request *req, struct err *err)
 {
+	req->portal_ok = true;
 	if (identity_of(req, &req->who, err) != 0)
 		return answer_unknown(req, err);
 	return api_authorizer(req);
@@ -297,7 +329,10 @@ answer(struct request *req, struct err *err)
 		return response_error(req, err);
 	if (!req->rt->settings->have_kubernetes)
 		return response_empty(req, 404);
+	if (IS_ONE_OF(req, open_patterns))
+		return dispatch(req, err);
 	req->limited_ok = limited_ok(req);
+	req->portal_ok = IS_ONE_OF(req, portal_patterns);
 	if (identity_of(req, &req->who, err) != 0)
 		return answer_unknown(req, err);
 	return dispatch(req, err);

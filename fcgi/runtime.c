@@ -135,6 +135,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->store = services->store;
 	rt->documents = services->documents;
 	rt->leases = services->leases;
+	rt->portal = services->portal;
 	rt->located = located_new();
 	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);

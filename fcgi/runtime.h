@@ -15,6 +15,7 @@ struct documents;
 struct gke_keeper;
 struct leases;
 struct permissions;
+struct portal;
 struct provider_state;
 struct problems;
 struct settings;
@@ -30,6 +31,7 @@ struct services {
 	struct leases *leases;		/* kept alive; NULL with the store */
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
 	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
+	struct portal *portal;		/* NULL: no kubectl through it */
 };
 
 struct runtime {
@@ -40,6 +42,7 @@ struct runtime {
 	struct store *store;
 	struct documents *documents;
 	struct leases *leases;
+	struct portal *portal;
 	struct catalog *catalog;	/* owned */
 	struct backstage_users *users;	/* owned; NULL with other identities */
 	struct permissions *permissions;	/* owned; NULL: not asked */

@@ -5,6 +5,7 @@
 #include "arena.h"
 #include "clock.h"
 #include "jsonx.h"
+#include "portal_session.h"
 #include "session.h"
 #include "settings.h"
 #include "shown.h"
@@ -48,6 +49,24 @@ tokens_told_add(struct tokens_told *told, const struct settings *s,
 		.refreshed = ts->refreshed,
 		.expires = end_of(s, ts),
 		.renews = ts->refresh_token.len > 0,
+	};
+}
+
+void
+tokens_told_add_portal(struct tokens_told *told,
+    const struct portal_session *s)
+{
+	struct arena *a = told->arena;
+
+	ARRAY_PUSH(told->items, told->n) = (struct token_told){
+		.user = copy(a, s->user),
+		.provider = "portal",
+		.name = portal_id_short(a, s->id),
+		.account = *s->device != '\0' ? copy(a, s->device) : NULL,
+		.session = copy(a, s->id),
+		.signed_in = s->issued,
+		.refreshed = s->issued,
+		.expires = s->expires,
 	};
 }
 

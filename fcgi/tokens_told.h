@@ -7,6 +7,7 @@
 #define STAGEDOOR_TOKENS_TOLD_H
 
 struct arena;
+struct portal_session;
 struct settings;
 struct strbuf;
 struct token_set;
@@ -16,6 +17,9 @@ struct token_told {
 	const char *ended;	/* NULL: it has not */
 	int64_t signed_in, refreshed, expires;	/* wall ms; 0: not known */
 	bool renews;		/* it will be renewed by itself */
+	const char *session;	/* of kubectl: its whole id; NULL: a sign-in.
+				   Its provider is "portal", its name the
+				   id's beginning, its account a machine */
 };
 
 struct tokens_told {
@@ -24,6 +28,9 @@ struct tokens_told {
 	size_t n;
 };
 
+/* A session of kubectl; copied. */
+void tokens_told_add_portal(struct tokens_told *told,
+    const struct portal_session *s);
 /* Copies what is told. The settings say which token counts. */
 void tokens_told_add(struct tokens_told *told, const struct settings *s,
     const struct token_set *ts);

@@ -142,7 +142,7 @@ is_never_longer_than_a_write(void **state UNUSED)
 		e = &(struct audit_event){ big.buf, big.buf, big.buf, big.buf,
 		    big.buf, big.buf, big.buf, INT_MIN, big.buf, big.buf,
 		    big.buf, big.buf, big.buf, big.buf, big.buf, big.buf,
-		    big.buf, INT64_MIN };
+		    big.buf, big.buf, big.buf, INT64_MIN };
 		line_of(e);
 		line = content(path);
 		n = strlen(line);

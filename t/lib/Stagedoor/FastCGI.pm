@@ -66,7 +66,7 @@ sub _length {
 
 # The parameters a web server would send for a request, as a flat list.
 # Options: headers, body, length (of the body; undef leaves it out), params
-# (flat list, appended as it is), as (who asks).
+# (flat list, appended as it is), as (who asks), from (the address).
 sub params_for {
 	my ($method, $target, %opt) = @_;
 	my ($path, $query) = split /\?/, $target, 2;
@@ -74,7 +74,8 @@ sub params_for {
 		REQUEST_METHOD => $method, REQUEST_URI => $target,
 		DOCUMENT_URI => $path, QUERY_STRING => $query // '',
 		SERVER_PROTOCOL => 'HTTP/1.1', SERVER_SOFTWARE => 'test',
-		GATEWAY_INTERFACE => 'CGI/1.1', REMOTE_ADDR => '127.0.0.1',
+		GATEWAY_INTERFACE => 'CGI/1.1',
+		REMOTE_ADDR => $opt{from} // '127.0.0.1',
 		SERVER_NAME => 'localhost', SERVER_PORT => '80',
 	);
 	push @params, CONTENT_LENGTH => length $opt{body}
