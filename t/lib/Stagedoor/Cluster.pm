@@ -68,7 +68,9 @@ sub _make_certificates {
 	my ($self) = @_;
 	my $dir = $self->{dir};
 	make_ca($dir, $_) for qw(ca other-ca);
-	make_cert($dir, $_, 'ca') for qw(apiserver web),
+	# A real one's certificate has a name as well; nginx holds it to that.
+	make_cert($dir, $_, 'ca', names => ['kubernetes.default.svc'])
+	    for qw(apiserver web),
 	    $self->{kubelet} ? 'kubelet' : ();
 	make_cert($dir, 'admin', 'ca', client => 1,
 		subject => '/O=system:masters/CN=admin');

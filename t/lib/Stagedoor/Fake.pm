@@ -219,7 +219,7 @@ sub _tls_facts {
 
 sub _method {
 	my ($request) = @_;
-	return lc($request->{headers}{upgrade} // '') eq 'websocket'
+	return Stagedoor::Fake::WebSocket::wanted($request)
 	    ? 'UPGRADE' : $request->{method};
 }
 

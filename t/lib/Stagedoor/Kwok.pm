@@ -11,9 +11,10 @@
 #	write_file($kwok->folder . '/file', ...);	# where programs run
 #
 # It is not all that a kubelet is, so tests keep off the rest: exit codes of
-# programs are lost, a program does not see the end of its input, attach has no
-# input, and a program that reads nothing outlives its client. Everybody who
-# reaches its port may run programs as us, so it listens on loopback only.
+# programs are lost, a program does not see the end of its input, what one says
+# to a terminal just before it ends may be lost, attach has no input, and a
+# program that reads nothing outlives its client. Everybody who reaches its
+# port may run programs as us, so it listens on loopback only.
 package Stagedoor::Kwok;
 
 use strict;

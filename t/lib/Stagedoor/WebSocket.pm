@@ -9,6 +9,9 @@
 #	like $ws->reads(1, qr/file/), ...;	# all that channel 1 said
 #	$ws->next(5);				# or frame by frame
 #	$ws->close; $ws->drop;			# politely, or not at all
+#
+# Other upgrades, of which only bytes are known: connect(..., method => 'POST',
+# upgrade => 'SPDY/3.1'), ->write(BYTES), ->take(N).
 package Stagedoor::WebSocket;
 
 use strict;
@@ -78,30 +81,34 @@ sub take_frame {
 
 # --- The client -------------------------------------------------------------
 
-# The target has host and port. raw => 1: only these headers, as they are.
+# The target has host and port. Headers given here come instead of those of
+# the same name.
 sub connect {
 	my ($class, $target, $path, %opt) = @_;
 	my $socket = Stagedoor::HTTP::connect_to($target)
 	    or die "connect: $!\n";
 	my $self = bless { socket => $socket, in => '', said => {},
 	    select => IO::Select->new($socket) }, $class;
-	my @headers = (['Host', Stagedoor::HTTP::_host($target)],
-	    $opt{raw} ? () : _upgrade_headers(@{$opt{protocols} // []}),
-	    Stagedoor::HTTP::header_pairs($opt{headers}));
-	my %last = map { lc $_->[0] => $_ } @headers;
-	@headers = grep { $last{lc $_->[0]} == $_ } @headers if !$opt{raw};
-	$self->{answer} = $self->_handshake("GET $path HTTP/1.1\r\n"
+	my @given = Stagedoor::HTTP::header_pairs($opt{headers});
+	my %given = map { lc $_->[0] => 1 } @given;
+	my @headers = (grep({ !$given{lc $_->[0]} }
+	    ['Host', Stagedoor::HTTP::_host($target)],
+	    _upgrade_headers(\%opt)), @given);
+	my $method = $opt{method} // 'GET';
+	$self->{answer} = $self->_handshake("$method $path HTTP/1.1\r\n"
 	    . join('', map { "$_->[0]: $_->[1]\r\n" } @headers) . "\r\n",
 	    time + ($opt{timeout} // 15));
 	return $self;
 }
 
 sub _upgrade_headers {
-	my (@protocols) = @_;
+	my ($opt) = @_;
+	my $protocols = join ', ', @{$opt->{protocols} // []};
+	return (['Connection', 'Upgrade'], ['Upgrade', $opt->{upgrade}])
+	    if defined $opt->{upgrade};
 	return (['Connection', 'Upgrade'], ['Upgrade', 'websocket'],
 	    ['Sec-WebSocket-Version', 13], ['Sec-WebSocket-Key', KEY],
-	    @protocols ? ['Sec-WebSocket-Protocol', join ', ', @protocols]
-	    : ());
+	    $protocols ne '' ? ['Sec-WebSocket-Protocol', $protocols] : ());
 }
 
 sub _handshake {
@@ -136,13 +143,30 @@ sub protocol { return $_[0]{answer}{headers}{'sec-websocket-protocol'} }
 
 sub send {
 	my ($self, $data, $op) = @_;
-	my $bytes = frame($op // BINARY, $data, mask => 1);
+	return $self->write(frame($op // BINARY, $data, mask => 1));
+}
+
+# Bytes as they are; false if they could not be written.
+sub write {
+	my ($self, $bytes) = @_;
 	while (length $bytes) {
 		my $n = syswrite $self->{socket}, $bytes;
 		return 0 if !$n;
 		substr $bytes, 0, $n, '';
 	}
 	return 1;
+}
+
+# So many bytes as they are, or fewer if no more came.
+sub take {
+	my ($self, $n, $seconds) = @_;
+	my $until = time + ($seconds // 15);
+	while (length $self->{in} < $n && !$self->{ended}) {
+		my $got = $self->_read($until) // last;
+		$self->{ended} = 1 if $got eq '';
+		$self->{in} .= $got;
+	}
+	return substr $self->{in}, 0, $n, '';
 }
 
 # The next frame; undef if none came in time, or at the end ({ended} then).

@@ -85,7 +85,7 @@ sub handle {
 		return if $self->{handler}->($request, $conn, $self);
 	}
 	return $self->_upgrade($request, $conn)
-	    if lc($request->{headers}{upgrade} // '') eq 'websocket';
+	    if Stagedoor::Fake::WebSocket::wanted($request);
 	my $path = path_of($request->{target});
 	return $self->_failure($conn, 404, 'NotFound', 'no prefix')
 	    if $path !~ s/^\Q$self->{prefix}\E//;
@@ -420,7 +420,7 @@ sub _sink {
 	    length => $request->{length}, sha256 => $request->{sha256} }));
 }
 
-# --- WebSocket --------------------------------------------------------------
+# --- WebSocket and SPDY -----------------------------------------------------
 
 sub _upgrade {
 	my ($self, $request, $conn) = @_;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # The WebSocket of a fake cluster, for any path. It takes the first of the
-# client's subprotocols that it knows; with one, frames are Kubernetes's
-# (what comes for channel 0 goes back on channel 1), without one text comes
-# back as "echo:TEXT". It says nothing of its own but what the query asks for:
+# client's subprotocols that it knows. Text comes back as "echo:TEXT"; with a
+# subprotocol bytes are Kubernetes's, and what comes for channel 0 goes back on
+# channel 1. It says nothing of its own but what the query asks for:
 #
 #	chatter=SECONDS		a piece of channel 1 that often
 #	bye=1			closes when it has answered once
+#
+# An upgrade to SPDY is granted too, but gives back the bytes that it gets.
 package Stagedoor::Fake::WebSocket;
 
 use strict;
@@ -18,17 +20,25 @@ use Stagedoor::WebSocket qw(accept_of frame take_frame CLOSE PING PONG TEXT
 my %KNOWN = map { $_ => 1 } map { $_, "base64.$_" } map { $_,
     "v4.$_", "v5.$_" } 'channel.k8s.io';
 
+my $SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n";
+
+sub wanted {
+	my ($request) = @_;
+	my $to = $request->{headers}{upgrade} // '';
+	return lc $to eq 'websocket' || $to eq 'SPDY/3.1';
+}
+
 # upgrade(REQUEST, CONNECTION): 101, or a 403 as an API server's.
 sub upgrade {
 	my ($request, $conn) = @_;
 	my $headers = $request->{headers};
+	return _spdy($conn) if $headers->{upgrade} =~ /^SPDY/;
 	my @offered = split /\s*,\s*/,
 	    $headers->{'sec-websocket-protocol'} // '';
 	my ($protocol) = grep { $KNOWN{$_} } @offered;
 	return _refuse($conn) if @offered && !defined $protocol;
 	my $accept = accept_of($headers->{'sec-websocket-key'} // '');
-	$conn->raw_write("HTTP/1.1 101 Switching Protocols\r\n"
-	    . "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+	$conn->raw_write("${SWITCHING}Upgrade: websocket\r\n"
 	    . "Sec-WebSocket-Accept: $accept\r\n"
 	    . (defined $protocol ? "Sec-WebSocket-Protocol: $protocol\r\n" : '')
 	    . "\r\n");
@@ -36,6 +46,14 @@ sub upgrade {
 	    query => query_of($request->{query}) }, __PACKAGE__;
 	$self->_chatter($conn) if $self->{query}{chatter};
 	$conn->tunnel(sub { $self->_frames($conn) });
+}
+
+sub _spdy {
+	my ($conn) = @_;
+	$conn->raw_write("${SWITCHING}Upgrade: SPDY/3.1\r\n"
+	    . "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n");
+	$conn->tunnel(sub { $conn->raw_write(substr $conn->{in}, 0,
+	    length $conn->{in}, '') });
 }
 
 sub _refuse {
@@ -67,7 +85,7 @@ sub _answer {
 	return $conn->raw_write(frame(PONG, $data)) if $op == PING;
 	return if $op == PONG;
 	return _close($conn) if $op == CLOSE;
-	if (!defined $self->{protocol}) {
+	if ($op == TEXT) {
 		$conn->raw_write(frame(TEXT, "echo:$data"));
 	} elsif (length $data > 1 && substr($data, 0, 1) eq "\0") {
 		$conn->raw_write(frame(BINARY, "\1" . substr $data, 1));
