@@ -179,6 +179,9 @@ tell_cluster(struct request *req, const struct form *form,
 	tell(req, form, "Upstream", d->upstream);
 	tell(req, form, "Path", d->path);
 	tell(req, form, "Authorization", d->authorization);
+	/* kubectl sends it several times, and nginx before 1.23 sees one. */
+	tell(req, form, "Stream-Protocols",
+	    request_header(req, "x-stream-protocol-version"));
 	tell(req, form, "Impersonate-User", d->user);
 	tell(req, form, "Impersonate-Uid", d->uid);
 	for (i = 0; i < d->ngroups; i++)
