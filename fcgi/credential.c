@@ -23,6 +23,35 @@ credential_token_ok(const char *token, size_t len)
 }
 
 void
+credential_copy(struct credential *to, const struct credential *from)
+{
+	*to = (struct credential){
+		.kind = from->kind,
+		.from_client = from->from_client,
+		.expires = from->expires,
+	};
+	secret_set(&to->value, from->value.ptr, from->value.len);
+	secret_set(&to->certificate, from->certificate.ptr,
+	    from->certificate.len);
+	secret_set(&to->key, from->key.ptr, from->key.len);
+}
+
+static bool
+secret_same(const struct secret *a, const struct secret *b)
+{
+	return a->len == b->len && (a->len == 0 ||
+	    secret_equal(a, b->ptr, b->len));
+}
+
+bool
+credential_same(const struct credential *a, const struct credential *b)
+{
+	return a->kind == b->kind && secret_same(&a->value, &b->value) &&
+	    secret_same(&a->certificate, &b->certificate) &&
+	    secret_same(&a->key, &b->key);
+}
+
+void
 credential_release(struct credential *c)
 {
 	secret_release(&c->value);

@@ -38,6 +38,11 @@ void credential_take_bearer(struct credential *c, struct secret *token);
  * RFC 9110 field values and RFC 6750 tokens are; empty is not.
  */
 bool credential_token_ok(const char *token, size_t len);
+/* Copies what it is, not whom it acts for; the caller releases to. */
+void credential_copy(struct credential *to, const struct credential *from);
+/* Would a cluster see the same? Constant time. Whom they act for and when they
+   end does not matter. */
+bool credential_same(const struct credential *a, const struct credential *b);
 void credential_release(struct credential *c);
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the fetch thread share: fetcher.c has the thread and its
- * loop, fetcher_pool.c curl's sockets and timers, fetcher_run.c what is under
- * way, fetcher_wait.c what waits for room. All but the queue belongs to the
- * thread alone.
+ * loop, fetcher_pool.c its multi handles, fetcher_run.c what is under way,
+ * fetcher_wait.c what waits for room. All but the queue belongs to the thread
+ * alone.
  */
 #ifndef STAGEDOOR_FETCHER_PRIVATE_H
 #define STAGEDOOR_FETCHER_PRIVATE_H
 
 #include "fetcher.h"
+#include "multi.h"
 #include "transfer.h"
 #include "transport_private.h"
 
@@ -17,13 +18,10 @@
  * one of its own, so that no connection serves two of them.
  */
 struct fetcher_pool {
-	struct fetcher *fetcher;
 	struct fetcher_pool *next;
-	CURLM *multi;
-	unsigned number;	/* to find it by an epoll event */
+	struct multi multi;
 	unsigned active;
 	int64_t idle_since;
-	int64_t curl_at;	/* when curl wants to be called; -1: not */
 	unsigned char identity[TRANSFER_IDENTITY];
 };
 

@@ -163,7 +163,7 @@ run_start(struct fetcher *f, struct fetch *fetch)
 		fetch_set_deadline(f, fetch, now + fetch->up->connect_ms +
 		    fetch->up->timeout_ms);
 	}
-	if (curl_multi_add_handle(run->pool->multi, run->transfer.easy) !=
+	if (curl_multi_add_handle(run->pool->multi.curl, run->transfer.easy) !=
 	    CURLM_OK)
 		BUG("curl_multi_add_handle failed");
 }
@@ -175,7 +175,7 @@ run_remove(struct running *run)
 	struct fetcher_pool *pool = run->pool;
 	struct fetch *fetch = run->fetch;
 
-	curl_multi_remove_handle(pool->multi, run->transfer.easy);
+	curl_multi_remove_handle(pool->multi.curl, run->transfer.easy);
 	transfer_release(&run->transfer);
 	if (run->prev != NULL)
 		run->prev->next = run->next;

@@ -7,6 +7,7 @@
  */
 #include "base.h"
 
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
@@ -24,6 +25,7 @@
 #define TRANSFER_LIFE_MAX 3600L		/* so that addresses may change */
 #define TRANSFER_KEEPALIVE_IDLE 30L	/* TCP keep-alive: a dead peer of a */
 #define TRANSFER_KEEPALIVE_STEP 10L	/* stream shows after two minutes */
+#define TRANSFER_SILENCE_PARTS 3u	/* where it must show sooner */
 
 CURLM *
 transfer_multi_new(long connections)
@@ -61,12 +63,23 @@ before_send(void *ctx, char *ip UNUSED, char *local UNUSED, int port UNUSED,
 	return CURL_PREREQFUNC_OK;
 }
 
+/*
+ * What was sent, probes of keep-alive too, must be acknowledged in time. Two
+ * thirds: the first probe goes out after one.
+ */
+static void
+bound_silence(int fd, unsigned silence)
+{
+	unsigned ms = silence * 1000 / TRANSFER_SILENCE_PARTS * 2;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 /* Close-on-exec, and the address for the words of an error. */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose UNUSED, struct curl_sockaddr *a)
 {
 	struct transfer *t = ctx;
-
 	int fd;
 
 	if (a->addrlen <= sizeof(t->peer))
@@ -74,6 +87,8 @@ open_socket(void *ctx, curlsocktype purpose UNUSED, struct curl_sockaddr *a)
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	if (fd < 0 && errno != EAFNOSUPPORT)	/* a host without IPv6 */
 		t->no_socket = errno;
+	if (fd >= 0 && t->silence != 0)
+		bound_silence(fd, t->silence);
 	return fd;
 }
 
@@ -139,6 +154,17 @@ set_certificate(struct transfer *t, const struct credential *cred)
 }
 
 static void
+set_keepalive(struct transfer *t, unsigned silence)
+{
+	long part = (long)(silence / TRANSFER_SILENCE_PARTS);
+
+	SET(t, CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(t, CURLOPT_TCP_KEEPIDLE, part ? part : TRANSFER_KEEPALIVE_IDLE);
+	SET(t, CURLOPT_TCP_KEEPINTVL, part ? SD_MAX(part / 2, 1L) :
+	    TRANSFER_KEEPALIVE_STEP);
+}
+
+static void
 set_connection(struct transfer *t, const struct transfer_spec *spec)
 {
 	const struct upstream *up = spec->up;
@@ -155,9 +181,7 @@ set_connection(struct transfer *t, const struct transfer_spec *spec)
 	SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)up->connect_ms);
 	SET(t, CURLOPT_TIMEOUT_MS, 0L);
 	SET(t, CURLOPT_TCP_NODELAY, 1L);
-	SET(t, CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(t, CURLOPT_TCP_KEEPIDLE, TRANSFER_KEEPALIVE_IDLE);
-	SET(t, CURLOPT_TCP_KEEPINTVL, TRANSFER_KEEPALIVE_STEP);
+	set_keepalive(t, spec->silence);
 	SET(t, CURLOPT_FRESH_CONNECT, spec->fresh ? 1L : 0L);
 	SET(t, CURLOPT_MAXAGE_CONN, TRANSFER_IDLE_MAX);
 	SET(t, CURLOPT_MAXLIFETIME_CONN, TRANSFER_LIFE_MAX);
@@ -242,6 +266,7 @@ transfer_init(struct transfer *t, const struct transfer_spec *spec,
 	t->up = spec->up;
 	t->ctx = spec->ctx;
 	t->on_send = spec->on_send;
+	t->silence = spec->silence;
 	t->replayable = is_replayable(spec);
 	if ((r = transfer_write(t, spec, err)) != 0) {
 		transfer_release(t);

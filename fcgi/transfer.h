@@ -28,7 +28,10 @@ struct transfer_spec {
 	int64_t length;			/* as in struct stream_request */
 	bool bounded;			/* a fetch: HTTP/2, decoded, Accept */
 	bool fresh;			/* on a new connection */
-	size_t limit;			/* of its answer */
+	unsigned silence;		/* s until a connection on which nothing
+					   is heard any more counts as broken;
+					   0: minutes */
+	size_t limit;			/* of its answer; 0: none */
 
 	void *ctx;			/* of these, which may be NULL */
 	curl_write_callback on_head, on_body;
@@ -43,6 +46,7 @@ struct transfer {
 	void *ctx;
 	void (*on_send)(void *ctx);
 	bool replayable;		/* curl may send it once more */
+	unsigned silence;
 	unsigned sends;
 	/* Only multi handles of this identity may run it. */
 	unsigned char identity[TRANSFER_IDENTITY];
