@@ -24,6 +24,7 @@
 #include "kubeconfig.h"
 #include "leases.h"
 #include "listen.h"
+#include "live.h"
 #include "log.h"
 #include "pool.h"
 #include "portal.h"
@@ -170,6 +171,19 @@ open_store(const struct settings *s)
 	return st;
 }
 
+/*
+ * What is watched pays where one process serves for long: not in a CGI, nor
+ * where the web server starts as many of us as it likes, on fd 0.
+ */
+static bool
+may_live(const struct serve *sv)
+{
+	struct listener l;
+
+	return !sv->cgi && (sv->listen != NULL || !listen_inherited(&l) ||
+	    l.systemd);
+}
+
 static int
 make_services(struct serve *sv, const struct settings *s)
 {
@@ -186,7 +200,22 @@ make_services(struct serve *sv, const struct settings *s)
 	    sv->services.store) ? sv->services.store : NULL);
 	sv->services.gke = gke_keeper_new(&sv->services, sv->cgi);
 	sv->services.portal = portal_new();
+	if (may_live(sv))
+		sv->services.live = live_new(sv->services.transport);
 	return 0;
+}
+
+static void
+use_live(struct serve *sv, const struct runtime *rt)
+{
+	const struct live_options opt = {
+		.memory = rt->settings->live_memory,
+		.idle = rt->settings->live_idle,
+		.settings = rt->settings,
+		.clusters = &rt->clusters,
+	};
+
+	live_use(sv->services.live, &opt);
 }
 
 static void
@@ -197,6 +226,7 @@ make_runtime(struct serve *sv, struct settings *s, struct runtime **out)
 	*out = runtime_new(s, &sv->services, &problems);
 	log_problems(&problems);
 	problems_release(&problems);
+	use_live(sv, *out);
 }
 
 /* A log that cannot be written is no reason to serve without. */
@@ -458,6 +488,7 @@ run(struct serve *sv)
 		    "waited for any longer");
 		_exit(code);
 	}
+	live_free(sv->services.live);
 	runtime_put(sv->rt);
 	gke_keeper_free(sv->services.gke);
 	sources_free(sv->services.sources);

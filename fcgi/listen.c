@@ -204,7 +204,8 @@ bool
 listen_inherited(struct listener *out)
 {
 	*out = (struct listener){ .fd = -1, .inherited = true };
-	if (from_systemd() && is_listening(SYSTEMD_FIRST_FD))
+	out->systemd = from_systemd() && is_listening(SYSTEMD_FIRST_FD);
+	if (out->systemd)
 		out->fd = SYSTEMD_FIRST_FD;
 	else if (is_listening(STDIN_FILENO))
 		out->fd = STDIN_FILENO;

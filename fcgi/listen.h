@@ -14,6 +14,7 @@ struct err;
 struct listener {
 	int fd;
 	bool inherited;		/* other processes may share it */
+	bool systemd;		/* inherited from systemd */
 	char *path;		/* Unix socket of ours, to unlink; or NULL */
 };
 

@@ -23,22 +23,31 @@
 
 struct access;
 struct cluster;
+struct clusters;
 struct live;
 struct object_list;
 struct selector;
-struct strbuf;
+struct settings;
 struct transport;
 
 struct live_options {
 	size_t memory;		/* bytes, for all kinds and clusters */
 	double idle;		/* seconds */
+	/* Those of a runtime: asks of others get NULL. */
+	const struct settings *settings;
+	const struct clusters *clusters;
 };
 
-/* Only for processes that serve for long; others have NULL for a lane. */
-struct live *live_new(struct transport *t, const struct live_options *opt);
-void live_free(struct live *l);			/* NULL is fine */
-/* After a reload. */
+/*
+ * Only for processes that serve for long; others have NULL for a lane. Starts
+ * a thread. live_use tells it what there is, before the first ask and after a
+ * reload: a cluster that went away, or whose credentials may be others now,
+ * is let go of, and what had been refused is looked at again.
+ */
+struct live *live_new(struct transport *t);
 void live_use(struct live *l, const struct live_options *opt);
+/* At once; nobody asks any more. */
+void live_free(struct live *l);			/* NULL is fine */
 
 /* One list of a query. */
 struct live_ask {
@@ -53,7 +62,8 @@ bool live_may(const struct live *l, const struct cluster *c,
     const struct access *a);
 /*
  * Without blocking. The matching items, which the caller puts, or NULL: ask
- * the cluster; the kind is being fetched now for those who come later.
+ * the cluster; the kind is being fetched now for those who come later, with
+ * the credential of the last who asked.
  */
 struct live_text *live_read(struct live *l, const struct live_ask *ask);
 

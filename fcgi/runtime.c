@@ -136,6 +136,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->documents = services->documents;
 	rt->leases = services->leases;
 	rt->portal = services->portal;
+	rt->live = services->live;
 	rt->located = located_new();
 	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);

@@ -14,6 +14,7 @@ struct catalog;
 struct documents;
 struct gke_keeper;
 struct leases;
+struct live;
 struct permissions;
 struct portal;
 struct provider_state;
@@ -32,6 +33,7 @@ struct services {
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
 	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
 	struct portal *portal;		/* NULL: no kubectl through it */
+	struct live *live;		/* NULL: nothing is kept in memory */
 };
 
 struct runtime {
@@ -43,6 +45,7 @@ struct runtime {
 	struct documents *documents;
 	struct leases *leases;
 	struct portal *portal;
+	struct live *live;
 	struct catalog *catalog;	/* owned */
 	struct backstage_users *users;	/* owned; NULL with other identities */
 	struct permissions *permissions;	/* owned; NULL: not asked */
