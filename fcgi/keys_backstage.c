@@ -99,7 +99,7 @@ const struct key keys_cluster[] = {
 	  .text = "PEM without a passphrase, for authProvider x509" },
 	{ "clientKeyFile", KEY_CONTENT, INTO(cluster, client_key_file),
 	  .text = "file of the clientKey, read anew each time" },
-	{ "live", KEY_BOOL, KEY_LATER, .fallback = "false",
+	{ "live", KEY_BOOL, .fallback = "false",
 	  INTO(cluster, live),
 	  .text = "answer from memory, kept up to date by watching" },
 	{ .name = NULL }

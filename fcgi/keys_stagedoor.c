@@ -293,7 +293,7 @@ const struct key keys_stagedoor[] = {
 	  .fallback = "stderr", FIELD(audit),
 	  .text = "\"stderr\", \"syslog\", \"file:PATH\" or \"off\"" },
 	{ "log", KEY_OBJECT, .keys = log_keys, .text = "the program's log" },
-	{ "live", KEY_OBJECT, KEY_LATER, .keys = live_keys,
+	{ "live", KEY_OBJECT, .keys = live_keys,
 	  .text = "clusters that are answered for from memory" },
 	{ "portal", KEY_OBJECT, .keys = portal_keys,
 	  .text = "kubectl through the portal" },

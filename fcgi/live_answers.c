@@ -107,7 +107,7 @@ static bool
 make_room(struct live_index *idx, size_t size)
 {
 	struct live_budget *b = idx->budget;
-	size_t limit = __atomic_load_n(&b->limit, __ATOMIC_RELAXED) / 4;
+	size_t limit = __atomic_load_n(&b->limit, __ATOMIC_RELAXED) / 8;
 	int64_t stale = clock_mono_ms() - ANSWER_IDLE_MS;
 
 	while (idx->oldest != NULL && (idx->oldest->used < stale ||

@@ -16,8 +16,9 @@ struct live_index;
 
 /*
  * Memory that several indexes share; the numbers are read and changed
- * atomically. A quarter of the limit is for answers that are ready, which may
- * go at any time; objects leave it free.
+ * atomically. A quarter of the limit is for what is ready and may go at any
+ * time, half of it for answers (the other for whole rows: row_live.h); objects
+ * leave it free.
  */
 struct live_budget {
 	size_t limit;		/* bytes */

@@ -134,7 +134,7 @@ query_take(struct query *q, const struct fetch_group *group)
 	else if (group == &row->group)
 		next = row_lists_in(row, q->req, q->spec->auth);
 	else
-		next = row_metrics_in(row);
+		next = row_metrics_in(row, q->req);
 	query_go_on(q, row, next);
 }
 

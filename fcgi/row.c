@@ -7,9 +7,11 @@
 
 #include "arena.h"
 #include "clock.h"
+#include "kept.h"
 #include "objects.h"
 #include "request.h"
 #include "row.h"
+#include "row_live.h"
 #include "runtime.h"
 #include "settings.h"
 
@@ -50,19 +52,29 @@ row_end(struct row *row)
 	return ROW_DONE;
 }
 
-/* There is access: ask for the lists. */
-static enum row_next
-row_ask(struct row *row, const struct request *req)
-{
-	size_t i, n = row->lists->n;
-	size_t limit = req->rt->settings->limit_response;
+static enum row_next row_read(struct row *row, struct request *req);
 
-	group_make(&row->group, row, n);
+/* There is access: ask for the lists that are not in memory. */
+static enum row_next
+row_ask(struct row *row, struct request *req)
+{
+	size_t i, n = row->lists->n, missing;
+	struct fetch *f;
+
 	row->answers = xcalloc(n, sizeof(*row->answers));
-	for (i = 0; i < n; i++)
-		fetch_make(&row->group.fetches[i], row,
-		    row->lists->items[i].target, limit);
-	return ROW_LISTS;
+	missing = row_live_lists(row, req);
+	if (row->ready != NULL)
+		return row_end(row);
+	group_make(&row->group, row, missing);
+	f = row->group.fetches;
+	for (i = 0; i < n; i++) {
+		if (row->answers[i].text != NULL)
+			continue;
+		fetch_make(f, row, row->lists->items[i].target,
+		    req->rt->settings->limit_response);
+		row->answers[i].fetch = f++;
+	}
+	return missing > 0 ? ROW_LISTS : row_read(row, req);
 }
 
 static bool
@@ -109,11 +121,14 @@ row_await(struct row *row, struct request *req, struct batch *b)
 
 /* Look at one answer; what is of no use gives its memory back at once. */
 static void
-answer_check(struct fetch *f, const struct object_list *list,
-    struct row_answer *a)
+answer_check(const struct object_list *list, struct row_answer *a)
 {
-	bool good = f->status >= 200 && f->status < 300;
+	struct fetch *f = a->fetch;
+	bool good;
 
+	if (a->text != NULL)	/* checked already */
+		return;
+	good = f->status >= 200 && f->status < 300;
 	if (f->err.code == 0 && good) {
 		a->ok = splice_read(list, f->body.buf, f->body.len,
 		    &a->splice, &f->err) == 0;
@@ -153,26 +168,50 @@ metrics_target(const struct pod_namespace *ns,
 	return target;
 }
 
+/* Those of each namespace, unless they were read a moment ago. */
+static size_t
+metrics_missing(struct row *row, struct request *req)
+{
+	size_t i, missing = 0;
+	struct row_answer *a;
+
+	row->metrics_answers = xcalloc(row->nmetrics, sizeof(*a));
+	for (i = 0; i < row->nmetrics; i++) {
+		a = &row->metrics_answers[i];
+		a->target = metrics_target(&row->pods.namespaces[i],
+		    row->selector, req->arena);
+		missing += !row_live_metrics(row, req, a->target, a);
+	}
+	return missing;
+}
+
 /*
  * Backstage lists the pods again beside their metrics; the first list has
  * them already, of the same selector, moments ago.
  */
 static bool
 row_ask_metrics(struct row *row, const struct row_answer *pods,
-    struct arena *arena)
+    struct request *req)
 {
-	size_t i, n;
+	struct row_answer *a;
+	size_t i, missing;
+	struct fetch *f;
 
-	pods_read(&row->pods, pods->splice.items, arena);
-	n = row->pods.nnamespaces;
-	if (n == 0)
+	pods_read(&row->pods, pods->splice.items, req->arena);
+	row->nmetrics = row->pods.nnamespaces;
+	row->metrics_asked = clock_mono_ms();
+	if ((missing = metrics_missing(row, req)) == 0)
 		return false;
-	group_make(&row->metrics_group, row, n);
-	row->metrics_answers = xcalloc(n, sizeof(*row->metrics_answers));
-	for (i = 0; i < n; i++)
-		fetch_make(&row->metrics_group.fetches[i], row,
-		    metrics_target(&row->pods.namespaces[i], row->selector,
-		    arena), row->group.fetches[0].limit);
+	group_make(&row->metrics_group, row, missing);
+	f = row->metrics_group.fetches;
+	for (i = 0; i < row->nmetrics; i++) {
+		a = &row->metrics_answers[i];
+		if (a->text != NULL)
+			continue;
+		fetch_make(f, row, a->target,
+		    req->rt->settings->limit_response);
+		a->fetch = f++;
+	}
 	return true;
 }
 
@@ -182,13 +221,23 @@ fetch_failed(const struct fetch *f)
 	return f->err.code != 0 || f->status < 200 || f->status > 299;
 }
 
+static void
+answers_release(struct row_answer **answers, size_t n)
+{
+	size_t i;
+
+	for (i = 0; *answers != NULL && i < n; i++)
+		live_text_put((*answers)[i].text);
+	free(*answers);
+	*answers = NULL;
+}
+
 /* Drop what the refused credential brought. */
 static void
 row_forget(struct row *row)
 {
 	group_release(&row->group);
-	free(row->answers);
-	row->answers = NULL;
+	answers_release(&row->answers, row->lists->n);
 	access_release(&row->access);
 	row->access = row->again;	/* taken */
 	row->again = (struct access)ACCESS_INIT;
@@ -198,18 +247,19 @@ static enum row_next
 row_read(struct row *row, struct request *req)
 {
 	const struct row_answer *pods;
+	struct row_answer *a;
 	bool any = false;
 	size_t i;
 
 	for (i = 0; i < row->lists->n; i++) {
-		struct fetch *f = &row->group.fetches[i];
-
-		answer_check(f, &row->lists->items[i], &row->answers[i]);
-		any = any || row->answers[i].splice.any || fetch_failed(f);
+		a = &row->answers[i];
+		answer_check(&row->lists->items[i], a);
+		any = any || a->splice.any ||
+		    (a->fetch != NULL && fetch_failed(a->fetch));
 	}
 	row->empty = !any;
 	pods = row->cluster->skip_metrics ? NULL : row_pods(row);
-	if (pods == NULL || !row_ask_metrics(row, pods, req->arena))
+	if (pods == NULL || !row_ask_metrics(row, pods, req))
 		return row_end(row);
 	return ROW_METRICS;
 }
@@ -265,14 +315,19 @@ row_lists_in(struct row *row, struct request *req, struct json_object *auth)
 }
 
 enum row_next
-row_metrics_in(struct row *row)
+row_metrics_in(struct row *row, struct request *req)
 {
 	static const struct object_list list = { .type = "podmetrics" };
+	struct row_answer *a;
 	size_t i;
 
-	for (i = 0; i < row->metrics_group.n; i++)
-		answer_check(&row->metrics_group.fetches[i], &list,
-		    &row->metrics_answers[i]);
+	for (i = 0; i < row->nmetrics; i++) {
+		a = &row->metrics_answers[i];
+		if (a->text != NULL)
+			continue;
+		answer_check(&list, a);
+		row_live_came(row, req, a);
+	}
 	return row_end(row);
 }
 
@@ -281,9 +336,10 @@ row_release(struct row *row)
 {
 	group_release(&row->group);
 	group_release(&row->metrics_group);
-	free(row->answers);
-	free(row->metrics_answers);
-	row->answers = row->metrics_answers = NULL;
+	answers_release(&row->answers, row->lists->n);
+	answers_release(&row->metrics_answers, row->nmetrics);
+	kept_thing_put(row->ready);
+	row->ready = NULL;
 	pods_release(&row->pods);
 	access_release(&row->access);
 	access_release(&row->again);

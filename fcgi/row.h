@@ -12,12 +12,17 @@
 #include "splice.h"
 #include "transport.h"
 
+struct kept_thing;
+struct live_text;
 struct object_lists;
 struct request;
 struct selector;
 
 struct row_answer {
-	struct splice splice;
+	struct splice splice;	/* into text, or what the fetch has */
+	struct live_text *text;	/* of the live lane; NULL: it was fetched */
+	struct fetch *fetch;	/* NULL: there was no need */
+	const char *target;	/* of metrics */
 	bool ok;		/* splice is filled */
 	bool invalid;		/* it came, but err says why it is of no use */
 };
@@ -32,7 +37,13 @@ struct row {
 	struct err err;		/* why there is no access */
 	struct fetch_group group, metrics_group;	/* owner: the row */
 	struct row_answer *answers, *metrics_answers;
+	size_t nmetrics;
 	struct pods pods;
+	int64_t metrics_asked;		/* mono ms */
+	bool live;			/* it may come from memory */
+	struct kept_thing *ready;	/* all of it does: these bytes */
+	const char *ready_data;
+	size_t ready_len;
 	struct source_wait wait;	/* for a credential */
 	struct fetch_group wait_group;	/* owner: the row */
 	int64_t wait_until;
@@ -59,7 +70,7 @@ enum row_next row_arrived(struct row *row, struct request *req,
     struct json_object *auth);
 enum row_next row_lists_in(struct row *row, struct request *req,
     struct json_object *auth);
-enum row_next row_metrics_in(struct row *row);
+enum row_next row_metrics_in(struct row *row, struct request *req);
 /* Write a done row that is not empty. 0 or E_GONE. */
 int row_write(struct row *row, struct request *req);
 /* Tell the audit log how it went or how far it came; before row_release. */

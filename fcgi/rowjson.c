@@ -12,6 +12,7 @@
 #include "request.h"
 #include "response.h"
 #include "row.h"
+#include "row_live.h"
 
 /* Built bytes leave when there are so many. */
 #define ROW_SPILL 16384
@@ -20,12 +21,15 @@ struct row_out {
 	const struct row *row;
 	struct request *req;
 	struct strbuf sb;
+	bool whole;		/* nothing leaves before all is there */
 	int r;			/* 0, or E_GONE from where nothing is sent */
 };
 
 static void
 spill(struct row_out *o)
 {
+	if (o->whole)
+		return;
 	if (o->r == 0 && o->sb.len > 0)
 		o->r = response_write(o->req, o->sb.buf, o->sb.len);
 	strbuf_reset(&o->sb);
@@ -35,7 +39,7 @@ spill(struct row_out *o)
 static void
 put_span(struct row_out *o, const char *data, size_t len)
 {
-	if (len >= ROW_SPILL / 4) {
+	if (len >= ROW_SPILL / 4 && !o->whole) {
 		spill(o);
 		if (o->r == 0)
 			o->r = response_write(o->req, data, len);
@@ -119,7 +123,7 @@ put_metrics(struct row_out *o)
 	size_t i;
 
 	strbuf_addstr(&o->sb, ",\"podMetrics\":[");
-	for (i = 0; i < o->row->metrics_group.n; i++)
+	for (i = 0; i < o->row->nmetrics; i++)
 		if (o->row->metrics_answers[i].ok)
 			put_pods_of(o, i, &first);
 	strbuf_addch(&o->sb, ']');
@@ -166,18 +170,26 @@ put_message(struct row_out *o, const char *message)
 	strbuf_addch(&o->sb, '}');
 }
 
+/* What is the matter with an answer of ours; NULL: nothing. */
+static const struct fetch *
+failure(const struct row_answer *a)
+{
+	return a->ok ? NULL : a->fetch;
+}
+
 /*
  * Is a failure worth no entry of its own? Not if an earlier one gave the same
  * reason; an open breaker is none if something is there that opened it.
  */
 static bool
-said_already(const struct fetch_group *group, size_t at)
+said_already(const struct row_answer *answers, size_t n, size_t at)
 {
-	const struct fetch *f = &group->fetches[at], *other;
-	size_t i, end = f->err.code == E_BREAKER ? group->n : at;
+	const struct fetch *f = answers[at].fetch, *other;
+	size_t i, end = f->err.code == E_BREAKER ? n : at;
 
 	for (i = 0; i < end; i++) {
-		other = &group->fetches[i];
+		if ((other = answers[i].fetch) == NULL)
+			continue;
 		if (i < at && other->err.code == f->err.code &&
 		    strcmp(other->err.text, f->err.text) == 0)
 			return true;
@@ -206,18 +218,16 @@ put_failure(struct row_out *o, const struct fetch *f, bool invalid)
 
 /* Statuses one by one; other failures once for each distinct reason. */
 static void
-put_failures(struct row_out *o, const struct fetch_group *group,
-    const struct row_answer *answers)
+put_failures(struct row_out *o, const struct row_answer *answers, size_t n)
 {
+	const struct fetch *f;
 	size_t i;
 
-	for (i = 0; i < group->n; i++) {
-		const struct fetch *f = &group->fetches[i];
-
-		if (answers[i].ok || (f->err.code != 0 &&
-		    said_already(group, i)))
-			continue;
-		put_failure(o, f, answers[i].invalid);
+	for (i = 0; answers != NULL && i < n; i++) {
+		f = failure(&answers[i]);
+		if (f != NULL && (f->err.code == 0 ||
+		    !said_already(answers, n, i)))
+			put_failure(o, f, answers[i].invalid);
 	}
 }
 
@@ -243,8 +253,8 @@ put_errors(struct row_out *o)
 	strbuf_addstr(&o->sb, ",\"errors\":[");
 	if (o->row->verdict != PROVIDER_OK)
 		put_no_access(o);
-	put_failures(o, &o->row->group, o->row->answers);
-	put_failures(o, &o->row->metrics_group, o->row->metrics_answers);
+	put_failures(o, o->row->answers, o->row->lists->n);
+	put_failures(o, o->row->metrics_answers, o->row->nmetrics);
 	strbuf_addch(&o->sb, ']');
 }
 
@@ -254,12 +264,18 @@ row_write(struct row *row, struct request *req)
 	struct row_out o = { .row = row, .req = req,
 	    .sb = STRBUF_INIT(STRBUF_UNLIMITED) };
 
+	if (row->ready != NULL)
+		return response_write(req, row->ready_data, row->ready_len);
+	o.whole = row_live_whole(row);
 	strbuf_addch(&o.sb, '{');
 	put_cluster(&o);
 	put_resources(&o);
 	put_metrics(&o);
 	put_errors(&o);
 	strbuf_addch(&o.sb, '}');
+	if (o.whole)
+		row_live_keep(row, req, o.sb.buf, o.sb.len);
+	o.whole = false;
 	spill(&o);
 	strbuf_release(&o.sb);
 	return o.r;

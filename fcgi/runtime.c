@@ -11,6 +11,7 @@
 #include "locator.h"
 #include "obtain.h"
 #include "permission.h"
+#include "row_live.h"
 #include "runtime.h"
 #include "settings.h"
 #include "../providers/plugin.h"
@@ -138,6 +139,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->portal = services->portal;
 	rt->live = services->live;
 	rt->located = located_new();
+	rt->rows = rows_kept_new(settings->live_memory / 8);
 	settings->plugins = plugins_new(settings, problems);
 	rt->catalog = catalog_new(settings, transport, problems);
 	rt->permissions = permissions_new(settings, transport, problems);
@@ -182,6 +184,7 @@ runtime_put(struct runtime *rt)
 	backstage_users_free(rt->users);
 	catalog_free(rt->catalog);
 	located_free(rt->located);
+	rows_kept_free(rt->rows);
 	settings_free(rt->settings);
 	arena_free(rt->arena);
 	free(rt);

@@ -19,6 +19,7 @@ struct permissions;
 struct portal;
 struct provider_state;
 struct problems;
+struct rows_kept;
 struct settings;
 struct sources;
 struct store;
@@ -46,6 +47,7 @@ struct runtime {
 	struct leases *leases;
 	struct portal *portal;
 	struct live *live;
+	struct rows_kept *rows;		/* owned, of the live lane */
 	struct catalog *catalog;	/* owned */
 	struct backstage_users *users;	/* owned; NULL with other identities */
 	struct permissions *permissions;	/* owned; NULL: not asked */

@@ -374,15 +374,15 @@ is_bounded(void **state UNUSED)
 	memcpy(big + MIB / 2, "\"}", 3);
 	put(idx, big);
 	put(idx, OBJECT("n", "b", A));
-	/* answers have a quarter, each at most a quarter of that */
+	/* answers have an eighth, each at most a quarter of that */
 	live_text_put(live_index_select(idx, "", ""));
 	assert_int_equal(budget.ready, 0);
 	for (i = 0; i < 5000; i++) {
 		n = snprintf(big, 100, "app!=b,x!=%d", i);
 		live_text_put(live_index_select(idx, "m", big));
-		assert_true(budget.ready <= MIB / 4);
+		assert_true(budget.ready <= MIB / 8);
 	}
-	assert_true(budget.ready > MIB / 8);
+	assert_true(budget.ready > MIB / 16);
 	for (i = 0; r == 0; i++) {
 		n = snprintf(big, 100, OBJECT("n", "%d", A), i);
 		r = live_index_put(idx, big, (size_t)n, &err);

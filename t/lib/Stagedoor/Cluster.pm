@@ -111,7 +111,7 @@ sub _start_etcd {
 
 sub _start_apiserver {
 	my ($self) = @_;
-	$self->{port} = free_port();
+	$self->{port} //= free_port();
 	my $url = $self->url;
 	write_file($self->path('audit.yaml'), <<'END');
 apiVersion: audit.k8s.io/v1
@@ -215,6 +215,28 @@ sub kubectl_command {
 	my ($self, $kubeconfig, @args) = @_;
 	return ('env', 'HOME=' . $self->{dir}, "$self->{bin}/kubectl",
 		"--kubeconfig=$kubeconfig", @args);
+}
+
+# Ends the API server at once and starts another one, on the same port, of
+# the same etcd. between => sub: meanwhile.
+sub restart {
+	my ($self, %opt) = @_;
+	$self->{process}{'kube-apiserver'}->stop;
+	$opt{between}->() if $opt{between};
+	$self->_start_apiserver;
+	$self->_wait_until_ready;
+}
+
+# etcd forgets what is older than now: who watches from there gets a 410.
+sub compact {
+	my ($self) = @_;
+	my ($port) = $self->{etcd} =~ /:(\d+)$/;
+	my $etcd = Stagedoor::HTTP->new(host => '127.0.0.1', port => $port);
+	my $now = $etcd->post('/v3/kv/range', json => { key => 'AA==' });
+	my $revision = decode_json($now->{body})->{header}{revision};
+	my $done = $etcd->post('/v3/kv/compaction',
+		json => { revision => $revision, physical => \1 });
+	die "etcd: $done->{body}" if $done->{status} != 200;
 }
 
 # As that kubeconfig says: { code, out, err }.
