@@ -73,6 +73,21 @@ renew(struct proxy *p)
 		access_release(&p->again);
 }
 
+static bool
+is_read(const struct request *req)
+{
+	return strcmp(req->method, "GET") == 0 || req->is_head ||
+	    strcmp(req->method, "OPTIONS") == 0;
+}
+
+/* Who asks for lists from now on does not see older ones. */
+static void
+proxy_wrote(const struct proxy *p)
+{
+	if (!is_read(p->req))
+		upstream_wrote(p->access.up);
+}
+
 /* A 401 to what another credential of ours may get an answer to? */
 static bool
 is_rejected(struct proxy *p, int status)
@@ -94,6 +109,7 @@ io_head(void *ctx, int status, const struct header *headers, size_t n)
 
 	if (is_rejected(p, status))
 		return E_PENDING;
+	proxy_wrote(p);
 	response_start(req, status);
 	for (i = 0; i < n; i++) {
 		/* Apache takes that for its own command, to go elsewhere. */
@@ -165,6 +181,7 @@ run_stream(struct proxy *p)
 	};
 	int r = transport_stream(req->rt->transport, &p->rq, &io, &err);
 
+	proxy_wrote(p);
 	if (r == 0 || p->rejected)
 		return 0;
 	if (r == E_GONE || req->response.failed) {

@@ -81,7 +81,7 @@ fetch_prepare(struct fetch_group *g, struct fetch *f)
 	f->status = 0;
 	f->err = (struct err)ERR_INIT;
 	f->group = g;
-	f->next = NULL;
+	f->dropped = f->probe = false;
 	f->tries = 0;
 	f->uploaded = 0;
 	strbuf_init(&f->body, f->limit);
@@ -96,6 +96,7 @@ fetch_refused(struct fetch_group *g, size_t i)
 	struct fetch *f = &g->fetches[i];
 
 	fetch_prepare(g, f);
+	f->next = NULL;
 	if (i > 0 && f[-1].up == f->up)		/* asked a moment ago */
 		f->err = f[-1].err;
 	else
@@ -139,6 +140,44 @@ batch_submit(struct batch *b, struct fetch_group *g)
 	if (__atomic_sub_fetch(&g->pending, refused + 1,
 	    __ATOMIC_ACQ_REL) == 0)
 		group_finished(g);
+}
+
+/* ---- what belongs to no batch ---- */
+
+static void
+refuse(struct fetch *f, const struct err *err)
+{
+	struct fetch *next;
+
+	for (; f != NULL; f = next) {
+		next = f->next;
+		f->err = *err;
+		f->done(f);
+	}
+}
+
+void
+transport_begin(struct fetch *first)
+{
+	struct upstream *up = first->up;
+	struct err err = ERR_INIT;
+	struct fetch *f, *last = first;
+
+	for (f = first; f != NULL; f = f->next) {
+		fetch_prepare(NULL, f);
+		last = f;
+	}
+	if (upstream_admit(up, &err) == 0)
+		fetcher_submit(up->fetcher, first, last);
+	else
+		refuse(first, &err);
+}
+
+void
+transport_drop(struct fetch *f)
+{
+	__atomic_store_n(&f->dropped, true, __ATOMIC_RELAXED);
+	fetcher_sweep(f->up->fetcher);
 }
 
 /* ---- what is not fetched ---- */

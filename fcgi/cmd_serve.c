@@ -28,6 +28,7 @@
 #include "log.h"
 #include "pool.h"
 #include "portal.h"
+#include "reads.h"
 #include "runtime.h"
 #include "serve_checks.h"
 #include "settings.h"
@@ -193,6 +194,7 @@ make_services(struct serve *sv, const struct settings *s)
 		return -1;
 	opt.roots_pem = sv->roots.ptr;
 	sv->services.transport = transport_new(&opt);
+	sv->services.reads = reads_new();
 	sv->services.documents = documents_new(sv->services.transport);
 	sv->services.store = open_store(s);
 	sv->services.leases = leases_new(sv->services.store);
@@ -368,8 +370,10 @@ static int
 next_signal(const struct serve *sv, const sigset_t *set)
 {
 	const struct timespec pause = { .tv_sec = WATCH_SECONDS };
-	int sig = sv->watch.n > 0 || gke_keeper_active(sv->services.gke) ?
-	    sigtimedwait(set, NULL, &pause) : sigwaitinfo(set, NULL);
+	bool looks = sv->watch.n > 0 || gke_keeper_active(sv->services.gke) ||
+	    sv->rt->settings->fresh > 0;
+	int sig = looks ? sigtimedwait(set, NULL, &pause) :
+	    sigwaitinfo(set, NULL);
 
 	return SD_MAX(sig, 0);
 }
@@ -381,6 +385,7 @@ wait_for_signals(struct serve *sv, const sigset_t *set)
 
 	for (;;) {
 		sig = next_signal(sv, set);
+		reads_sweep(sv->services.reads);
 		if (sig == SIGHUP)
 			audit_reopen(), reload(sv, NULL);
 		else if (sig != 0)
@@ -496,6 +501,7 @@ run(struct serve *sv)
 	portal_free(sv->services.portal);
 	store_close(sv->services.store);
 	documents_free(sv->services.documents);
+	reads_free(sv->services.reads);
 	transport_free(sv->services.transport);
 	secret_release(&sv->roots);
 	audit_end();

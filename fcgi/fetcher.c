@@ -49,6 +49,14 @@ fetcher_cancel(struct fetcher *f, uint64_t batch)
 }
 
 void
+fetcher_sweep(struct fetcher *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->sweep = true;
+	fetcher_wake(f);
+}
+
+void
 fetcher_look(struct fetcher *f)
 {
 	pthread_mutex_lock(&f->lock);
@@ -83,7 +91,7 @@ take(struct fetcher *f)
 	struct fetch *queue;
 	uint64_t *cancels;
 	size_t n, i;
-	bool stop;
+	bool sweep, stop;
 
 	pthread_mutex_lock(&f->lock);
 	f->asleep = false;
@@ -95,12 +103,16 @@ take(struct fetcher *f)
 	f->cancels = NULL;
 	f->ncancels = 0;
 	f->look = false;
+	sweep = f->sweep;
+	f->sweep = false;
 	stop = f->stop;
 	pthread_mutex_unlock(&f->lock);
 	accept_all(f, queue);
 	for (i = 0; i < n; i++)
 		cancel(f, cancels[i]);
 	free(cancels);
+	if (sweep)
+		cancel(f, FETCH_DROPPED);
 	return !stop;
 }
 
@@ -111,7 +123,8 @@ fall_asleep(struct fetcher *f)
 	bool idle;
 
 	pthread_mutex_lock(&f->lock);
-	idle = f->queue == NULL && f->ncancels == 0 && !f->look && !f->stop;
+	idle = f->queue == NULL && f->ncancels == 0 && !f->look &&
+	    !f->sweep && !f->stop;
 	f->asleep = idle;
 	pthread_mutex_unlock(&f->lock);
 	return idle;
@@ -180,7 +193,7 @@ fetcher_main(void *arg)
 		pool_collect(f);
 		reap(f, now);
 	}
-	cancel(f, 0);
+	cancel(f, FETCH_ANY);
 	wait_start(f);		/* lets go of the upstreams */
 	return NULL;
 }

@@ -21,13 +21,13 @@ void fetcher_submit(struct fetcher *f, struct fetch *first,
     struct fetch *last);
 /* End the batch's fetches with E_GONE; it hears of each as usual. */
 void fetcher_cancel(struct fetcher *f, uint64_t batch);
+/* End the fetches that are `dropped`. */
+void fetcher_sweep(struct fetcher *f);
 /* A breaker opened: look what waits for it. */
 void fetcher_look(struct fetcher *f);
 
 /* batch.c: a fetch is over; the thread must not touch it any more. */
 void batch_fetched(struct fetch *f);
-uint64_t batch_id(const struct batch *b);	/* never 0, never used again */
-/* upstream.c: the same for a probe, whose group has no batch. */
-void upstream_probe_end(struct fetch *f);
+uint64_t batch_id(const struct batch *b);	/* from 1, never used again */
 
 #endif

@@ -50,7 +50,7 @@ struct fetcher {
 	struct fetch *queue, **queue_end;
 	uint64_t *cancels;	/* numbers of batches */
 	size_t ncancels;
-	bool asleep, look, stop;
+	bool asleep, look, sweep, stop;
 };
 
 /* ---- fetcher_pool.c ---- */
@@ -74,7 +74,9 @@ void run_end(struct running *run, CURLcode rc);
 /* End those past their deadline; the next one, or INT64_MAX. */
 int64_t run_expire(struct fetcher *f, int64_t now);
 void run_cancel(struct fetcher *f, uint64_t batch);
-/* The fetch of a batch of this number? 0: of any, probes too. */
+/* The fetch of a batch of this number? Or one of these: */
+#define FETCH_ANY 0
+#define FETCH_DROPPED UINT64_MAX
 bool fetch_is_of(const struct fetch *f, uint64_t batch);
 /* Tell whoever waits; the fetch is not ours from here. */
 void fetch_over(struct fetch *f);

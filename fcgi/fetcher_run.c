@@ -21,10 +21,10 @@
 void
 fetch_over(struct fetch *f)
 {
-	if (f->group->batch != NULL)
-		batch_fetched(f);
+	if (f->done != NULL)
+		f->done(f);
 	else
-		upstream_probe_end(f);
+		batch_fetched(f);
 }
 
 void
@@ -45,8 +45,10 @@ fetch_set_deadline(struct fetcher *f, struct fetch *fetch, int64_t deadline)
 bool
 fetch_is_of(const struct fetch *f, uint64_t batch)
 {
-	return batch == 0 ||
-	    (f->group->batch != NULL && batch_id(f->group->batch) == batch);
+	if (batch == FETCH_DROPPED)
+		return __atomic_load_n(&f->dropped, __ATOMIC_RELAXED);
+	return batch == FETCH_ANY ||
+	    (f->group != NULL && batch_id(f->group->batch) == batch);
 }
 
 /* ---- curl's callbacks ---- */

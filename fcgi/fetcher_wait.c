@@ -51,7 +51,7 @@ wait_accept(struct fetcher *f, struct fetch *fetch)
 {
 	struct upstream *up = fetch->up;
 
-	if (fetch->group->batch == NULL ||
+	if (fetch->probe ||
 	    (up->waiting == NULL && has_room(f, up)))
 		run_start(f, fetch);
 	else

@@ -280,7 +280,7 @@ const struct key keys_stagedoor[] = {
 	  .text = "bounds of time and size" },
 	{ "breaker", KEY_OBJECT, .keys = breaker_keys,
 	  .text = "clusters that do not answer" },
-	{ "fresh", KEY_NUMBER, KEY_LATER, .max = 5, .fallback = "0.0",
+	{ "fresh", KEY_NUMBER, .max = 5, .fallback = "0.0",
 	  FIELD(fresh),
 	  .text = "seconds an identical read may be reused" },
 	{ "caFile", KEY_PATH, FIELD(ca_file),

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "objects.h"
 #include "query.h"
+#include "reads.h"
 #include "request.h"
 #include "response.h"
 #include "row.h"
@@ -110,6 +111,13 @@ query_choose(struct query *q)
 	    q->req->id, q->spec->entity->name, q->n, all->n);
 }
 
+static void
+query_read(struct query *q, struct fetch_group *group)
+{
+	reads_submit(q->req->rt->reads, q->batch, group,
+	    q->req->rt->settings->fresh);
+}
+
 /* Start what the row needs next; what is there already needs no waiting. */
 static void
 query_go_on(struct query *q, struct row *row, enum row_next next)
@@ -117,9 +125,9 @@ query_go_on(struct query *q, struct row *row, enum row_next next)
 	while (next == ROW_WAIT && !row_await(row, q->req, q->batch))
 		next = row_arrived(row, q->req, q->spec->auth);
 	if (next == ROW_LISTS)
-		batch_submit(q->batch, &row->group);
+		query_read(q, &row->group);
 	else if (next == ROW_METRICS)
-		batch_submit(q->batch, &row->metrics_group);
+		query_read(q, &row->metrics_group);
 }
 
 /* Something of a row came. */

@@ -138,6 +138,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	rt->leases = services->leases;
 	rt->portal = services->portal;
 	rt->live = services->live;
+	rt->reads = services->reads;
 	rt->located = located_new();
 	rt->rows = rows_kept_new(settings->live_memory / 8);
 	settings->plugins = plugins_new(settings, problems);

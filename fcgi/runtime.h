@@ -20,6 +20,7 @@ struct portal;
 struct provider_state;
 struct problems;
 struct rows_kept;
+struct reads;
 struct settings;
 struct sources;
 struct store;
@@ -32,6 +33,7 @@ struct services {
 	struct documents *documents;	/* of issuers; NULL: none are asked */
 	struct leases *leases;		/* kept alive; NULL with the store */
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
+	struct reads *reads;		/* NULL: there are no queries */
 	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
 	struct portal *portal;		/* NULL: no kubectl through it */
 	struct live *live;		/* NULL: nothing is kept in memory */
@@ -48,6 +50,7 @@ struct runtime {
 	struct portal *portal;
 	struct live *live;
 	struct rows_kept *rows;		/* owned, of the live lane */
+	struct reads *reads;
 	struct catalog *catalog;	/* owned */
 	struct backstage_users *users;	/* owned; NULL with other identities */
 	struct permissions *permissions;	/* owned; NULL: not asked */

@@ -200,10 +200,15 @@ entry_refuse(struct entry *e, const struct source_use *use, int64_t now)
 	if (e == NULL || !e->have || e->serial != use->serial ||
 	    e->state != ENTRY_IDLE)
 		return true;
-	if (now < e->retry_at ||
-	    (e->forced != 0 && now - e->forced < SOURCE_FORCED_MS))
+	if (now < e->retry_at)
+		return false;
+	if (e->forced != 0 && e->forced_serial == use->serial &&
+	    now - e->forced < SOURCE_TOGETHER_MS)
+		return true;
+	if (e->forced != 0 && now - e->forced < SOURCE_FORCED_MS)
 		return false;
 	e->forced = now;
+	e->forced_serial = use->serial;
 	return true;
 }
 

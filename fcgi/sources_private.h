@@ -18,6 +18,8 @@
 #define SOURCE_BACK_OFF_MS 1000	/* after the first failure; then doubled */
 #define SOURCE_BACK_OFF_MAX 60000	/* but for what a cloud asks for */
 #define SOURCE_FORCED_MS 60000	/* between renewals that 401s force */
+/* Those who share a read meet its 401 together: so long they count as one. */
+#define SOURCE_TOGETHER_MS 1000
 
 enum entry_state { ENTRY_IDLE, ENTRY_QUEUED, ENTRY_MAKING };
 
@@ -37,6 +39,7 @@ struct entry {
 	int64_t made;			/* mono ms */
 	int64_t used;			/* mono ms, last */
 	int64_t forced;			/* mono ms of the last 401's; 0: none */
+	uint64_t forced_serial;		/* what it was to */
 	unsigned pins;			/* it must stay */
 	struct err *failure;		/* NULL: the last try went well */
 	unsigned failures;		/* in a row */

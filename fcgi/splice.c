@@ -38,8 +38,8 @@ has_elements(struct json_span array)
 }
 
 int
-splice_read(const struct object_list *list, const char *data, size_t len,
-    struct splice *out, struct err *err)
+splice_scan(const char *data, size_t len, struct splice *out,
+    struct err *err)
 {
 	const struct json_pick picks[] = {
 		{ "items", &out->items }, { "kind", &out->kind },
@@ -54,15 +54,30 @@ splice_read(const struct object_list *list, const char *data, size_t len,
 	/* null is how Go writes an empty list */
 	if (!is_null(out->items) && out->items.ptr[0] != '[')
 		return err_set(err, E_PROTOCOL, "its items are no array");
+	out->any = has_elements(out->items);
+	return 0;
+}
+
+int
+splice_fit(const struct object_list *list, struct splice *out,
+    struct err *err)
+{
 	if (list->custom && (!jsonscan_is_string(out->kind) ||
 	    out->kind.len == 2))
 		return err_set(err, E_PROTOCOL, "it has no kind");
-	out->any = has_elements(out->items);
 	out->changes = list->custom || list->secrets ||
 	    jsonscan_is(out->kind, "SecretList");
 	if (!out->any)		/* data need not live on */
 		out->items = out->kind = (struct json_span){ NULL, 0 };
 	return 0;
+}
+
+int
+splice_read(const struct object_list *list, const char *data, size_t len,
+    struct splice *out, struct err *err)
+{
+	return splice_scan(data, len, out, err) != 0 ||
+	    splice_fit(list, out, err) != 0 ? E_PROTOCOL : 0;
 }
 
 /* The kind of the items of a list: its own without "List" at the end. */

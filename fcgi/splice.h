@@ -25,6 +25,12 @@ struct splice {
  */
 int splice_read(const struct object_list *list, const char *data, size_t len,
     struct splice *out, struct err *err);
+/* The same in two steps: what is true of the answer to any list, */
+int splice_scan(const char *data, size_t len, struct splice *out,
+    struct err *err);
+/* and of a copy of that what is true for this one. */
+int splice_fit(const struct object_list *list, struct splice *out,
+    struct err *err);
 /*
  * Append the array of items. Secrets lose their values, custom resources get
  * the kind of their list. (If !changes, out.items is the same.)

@@ -25,6 +25,7 @@
 struct transport;
 struct upstream;
 struct batch;
+struct reading;
 
 struct transport_options {
 	unsigned threads;	/* of the fetch side; 0: 2 */
@@ -56,6 +57,7 @@ struct upstream_options {
  */
 int upstream_get(struct transport *t, const struct upstream_options *opt,
     struct upstream **out, struct err *err);
+void upstream_ref(struct upstream *up);
 void upstream_put(struct upstream *up);		/* NULL is fine */
 /* What it was made of; borrowed. */
 void upstream_tell(const struct upstream *up, struct upstream_options *out);
@@ -64,6 +66,13 @@ void upstream_tell(const struct upstream *up, struct upstream_options *out);
  * failure that opened the breaker. Starts the probe that is due.
  */
 int upstream_admit(struct upstream *up, struct err *err);
+/*
+ * Something that may change what is there was sent to the upstream and is
+ * over; the number of such calls, for it or any of the same origin (and a few
+ * others: the count is one of a fixed table).
+ */
+void upstream_wrote(struct upstream *up);
+unsigned upstream_writes(const struct upstream *up);
 
 /* One bounded request. The caller fills the first part and owns it all. */
 struct fetch {
@@ -81,7 +90,9 @@ struct fetch {
 	struct strbuf *head;	/* its header lines go there; or NULL */
 	bool secret;		/* the answer must be wiped: growing leaves no
 				   copies of it behind */
+	bool unkept;		/* reads_submit: share it, keep it for nobody */
 	void *owner;		/* the caller's */
+	void (*done)(struct fetch *f);	/* of transport_begin's; else NULL */
 
 	int status;		/* HTTP status; 0: none came, see err */
 	struct strbuf body;	/* complete if err.code == 0; set up by
@@ -90,8 +101,11 @@ struct fetch {
 				   E_TOOLARGE E_BREAKER E_GONE; E_SYSTEM when
 				   descriptors ran out; for what must not be
 				   sent E_AUTH E_INPUT E_CONFIG */
+	struct reading *reading;	/* reads_submit's; else NULL */
 	struct fetch *next;	/* transport's, while it runs; so below */
 	struct fetch_group *group;
+	bool dropped;		/* atomic */
+	bool probe;
 	int64_t began, deadline;
 	unsigned tries;
 	size_t uploaded;
@@ -112,7 +126,7 @@ struct fetch_group {
 	bool late;		/* out: the deadline passed */
 
 	size_t pending;		/* transport's; so below */
-	struct batch *batch;	/* NULL: a probe of the transport */
+	struct batch *batch;
 	struct fetch_group *next, *expected_next;
 };
 
@@ -136,6 +150,16 @@ void batch_arrived(struct fetch_group *g);
 struct fetch_group *batch_wait(struct batch *b, struct err *err);
 /* Cancels what is under way and waits until no thread touches it. */
 void batch_free(struct batch *b);
+
+/*
+ * Fetches of one upstream, linked by next, that belong to no batch: each
+ * calls its `done` when it is over, on a thread of the transport or before
+ * this returns, and is the caller's again there.
+ */
+void transport_begin(struct fetch *first);
+/* Nobody waits for it any more: it ends soon, with E_GONE perhaps. Any
+   thread, as long as it is not over. */
+void transport_drop(struct fetch *f);
 
 /* One fetch, waited for here. Returns 0 or f->err.code. */
 int transport_fetch(struct transport *t, struct fetch *f, int gone_fd);

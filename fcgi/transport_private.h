@@ -8,6 +8,7 @@
 #include "upstream.h"
 
 #define FETCHERS_MAX 8
+#define TRANSPORT_ORIGINS 1024
 
 struct transport {
 	struct fetcher *fetchers[FETCHERS_MAX];
@@ -22,6 +23,7 @@ struct transport {
 
 	unsigned idle_lanes;		/* atomic; so below */
 	uint64_t batches;
+	unsigned writes[TRANSPORT_ORIGINS];	/* of upstreams that hash so */
 };
 
 #endif

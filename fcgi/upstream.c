@@ -215,9 +215,21 @@ upstream_find(struct transport *t, const struct upstream_options *opt)
 	return up;
 }
 
+/* FNV-1a: enough to tell a few origins apart. */
+static unsigned *
+writes_of(struct transport *t, const char *origin)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *origin != '\0'; origin++)
+		h = (h ^ (unsigned char)*origin) * 16777619u;
+	return &t->writes[h % ARRAY_LEN(t->writes)];
+}
+
 static void
 upstream_enter(struct transport *t, struct upstream *up)
 {
+	up->writes = writes_of(t, up->origin);
 	up->fetcher = t->fetchers[t->next_fetcher++ % t->nfetchers];
 	up->next = t->upstreams;
 	t->upstreams = up;
@@ -298,6 +310,18 @@ upstream_tell(const struct upstream *up, struct upstream_options *out)
 	};
 }
 
+void
+upstream_wrote(struct upstream *up)
+{
+	__atomic_add_fetch(up->writes, 1, __ATOMIC_SEQ_CST);
+}
+
+unsigned
+upstream_writes(const struct upstream *up)
+{
+	return __atomic_load_n(up->writes, __ATOMIC_SEQ_CST);
+}
+
 unsigned
 upstream_room(const struct upstream *up, unsigned asked)
 {
@@ -315,30 +339,8 @@ static const struct credential probe_credential = {
 	.kind = CREDENTIAL_ANONYMOUS,
 };
 
-struct probe {
-	struct fetch fetch;
-	struct fetch_group group;
-};
-
 static void
-probe_start(struct upstream *up)
-{
-	struct probe *p = xcalloc(1, sizeof(*p));
-
-	upstream_ref(up);
-	p->fetch.up = up;
-	p->fetch.path = "/version";
-	p->fetch.cred = &probe_credential;
-	p->fetch.limit = UPSTREAM_PROBE_LIMIT;
-	p->fetch.group = &p->group;
-	p->fetch.owner = p;
-	strbuf_init(&p->fetch.body, p->fetch.limit);
-	p->group.pending = 1;
-	fetcher_submit(up->fetcher, &p->fetch, &p->fetch);
-}
-
-void
-upstream_probe_end(struct fetch *f)
+probe_end(struct fetch *f)
 {
 	struct upstream *up = f->up;
 
@@ -346,8 +348,24 @@ upstream_probe_end(struct fetch *f)
 	breaker_probed(&up->breaker);
 	pthread_mutex_unlock(&up->lock);
 	strbuf_release(&f->body);
-	free(f->owner);
+	free(f);
 	upstream_put(up);
+}
+
+static void
+probe_start(struct upstream *up)
+{
+	struct fetch *f = xcalloc(1, sizeof(*f));
+
+	upstream_ref(up);
+	f->up = up;
+	f->path = "/version";
+	f->cred = &probe_credential;
+	f->limit = UPSTREAM_PROBE_LIMIT;
+	f->done = probe_end;
+	f->probe = true;
+	strbuf_init(&f->body, f->limit);
+	fetcher_submit(up->fetcher, f, f);
 }
 
 int

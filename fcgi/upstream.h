@@ -47,6 +47,7 @@ struct upstream {
 	double breaker_probe;
 	int64_t connect_ms, timeout_ms;
 	struct fetcher *fetcher;	/* all its fetches run there */
+	unsigned *writes;		/* atomic, in the transport */
 
 	pthread_mutex_t lock;		/* of what follows */
 	struct breaker breaker;
@@ -61,8 +62,6 @@ struct upstream {
 	bool multiplexed;		/* it answered over HTTP/2 */
 	unsigned active;
 };
-
-void upstream_ref(struct upstream *up);
 
 /* The words of upstream_admit's E_BREAKER. */
 int upstream_refuse(struct upstream *up, struct err *err);

@@ -15,6 +15,7 @@
 #include "http_double.h"
 #include "jsonx.h"
 #include "obtain.h"
+#include "reads.h"
 #include "request.h"
 #include "runtime.h"
 #include "settings.h"
@@ -202,6 +203,7 @@ setup(void **state UNUSED)
 	rt.settings = &settings;
 	rt.transport = transport;
 	rt.located = located_new();
+	rt.reads = reads_new();
 	rt.catalog = catalog_new(&settings, transport, &problems);
 	make_cluster(&clusters[0], "one", &one, urls[0]);
 	make_cluster(&clusters[1], "two", &two, urls[1]);
@@ -217,6 +219,7 @@ teardown(void **state UNUSED)
 	cluster_release(&clusters[0]);
 	cluster_release(&clusters[1]);
 	located_free(rt.located);
+	reads_free(rt.reads);
 	arena_free(rt.arena);
 	transport_free(transport);
 	double_stop(&catalog);
