@@ -117,6 +117,17 @@ plain_error(struct err *err, int code, const char *name, const char *text)
 	return code;
 }
 
+/* The address is nobody's business: it may be what the name was for. */
+static int
+not_public_error(const struct transfer *t, struct err *err)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "'%s' stands for an address that is not "
+	    "public", t->up->host);
+	return plain_error(err, E_CONNECT, "EACCES", text);
+}
+
 static int
 verify_error(const struct transfer *t, struct err *err)
 {
@@ -191,6 +202,8 @@ transfer_result(struct transfer *t, CURLcode rc, struct err *err)
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return resolve_error(t, err);
 	case CURLE_COULDNT_CONNECT:
+		if (t->not_public)
+			return not_public_error(t, err);
 		if (t->no_socket != 0)
 			return err_set(err, E_SYSTEM, "no socket: %s",
 			    strerror(t->no_socket));

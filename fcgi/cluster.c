@@ -33,6 +33,34 @@ clusters_find(const struct clusters *cs, const char *name)
 	return NULL;
 }
 
+/* Metadata that is the same as a key of the cluster, and beats it. */
+static const struct {
+	const char *name;
+	size_t at;
+} metadata_fields[] = {
+	{ "kubernetes.io/oidc-token-provider",
+	  offsetof(struct cluster, oidc_token_provider) },
+	{ "kubernetes.io/aws-assume-role",
+	  offsetof(struct cluster, assume_role) },
+	{ "kubernetes.io/aws-external-id",
+	  offsetof(struct cluster, external_id) },
+};
+
+void
+cluster_heed_metadata(struct cluster *c)
+{
+	size_t i, k;
+
+	for (i = 0; i < c->nmetadata; i++)
+		for (k = 0; k < ARRAY_LEN(metadata_fields); k++)
+			if (*c->metadata[i].value != '\0' &&
+			    strcmp(c->metadata[i].key,
+			    metadata_fields[k].name) == 0)
+				*(const char **)(void *)((char *)c +
+				    metadata_fields[k].at) =
+				    c->metadata[i].value;
+}
+
 /* "https://host:1/base/" to "/base"; NULL if it is no http(s) URL. */
 static const char *
 url_base_path(struct arena *arena, const char *url)
@@ -88,6 +116,7 @@ connect_upstream(struct cluster *c, const struct settings *s,
 	struct upstream_options opt = {
 		.url = c->url,
 		.insecure = c->skip_tls_verify,
+		.public_only = c->public_only,
 		.connect_timeout = c->connect_timeout,
 		.timeout = c->timeout,
 		.breaker_failures = s->breaker_failures,

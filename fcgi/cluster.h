@@ -68,6 +68,8 @@ struct cluster {
 	struct pair *metadata;		/* authMetadata as configured */
 	size_t nmetadata;
 	bool skip_tls_verify, skip_metrics;
+	bool public_only;		/* nothing else may be connected to: the
+					   catalog says where it is */
 	const char *ca_data, *ca_file;
 	bool custom_set;		/* customResources given, even empty */
 	struct custom_resource *custom;
@@ -120,6 +122,9 @@ void cluster_prepare(struct cluster *c, const struct settings *settings,
     struct transport *transport, struct arena *arena);
 /* Let go of what cluster_prepare took, and of secrets. */
 void cluster_release(struct cluster *c);
+/* Take from the metadata what it says instead of a key: the token provider,
+   the role to assume. Strings stay the metadata's. */
+void cluster_heed_metadata(struct cluster *c);
 /* The name GET /clusters shows (contract, section 12). */
 const char *cluster_presented(const struct cluster *c);
 

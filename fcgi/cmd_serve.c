@@ -3,7 +3,7 @@
  * stagedoor serve, and every way in which a web server starts us: settings,
  * a socket, a pool, then waiting for signals. SIGTERM, SIGINT and SIGUSR1
  * drain, SIGHUP reads the settings again, and so does a kubeconfig or a list
- * of GKE's clusters that changes.
+ * of clusters that changes.
  */
 #include "base.h"
 
@@ -19,7 +19,7 @@
 #include "err.h"
 #include "fcgi.h"
 #include "files.h"
-#include "gke_keeper.h"
+#include "list_keeper.h"
 #include "harden.h"
 #include "kubeconfig.h"
 #include "leases.h"
@@ -200,7 +200,7 @@ make_services(struct serve *sv, const struct settings *s)
 	sv->services.leases = leases_new(sv->services.store);
 	sv->services.sources = sources_new(store_is_shared(
 	    sv->services.store) ? sv->services.store : NULL);
-	sv->services.gke = gke_keeper_new(&sv->services, sv->cgi);
+	sv->services.lists = list_keeper_new(&sv->services, sv->cgi);
 	sv->services.portal = portal_new();
 	if (may_live(sv))
 		sv->services.live = live_new(sv->services.transport);
@@ -355,7 +355,7 @@ reload(struct serve *sv, const char *changed)
 	}
 	if (changed == NULL)
 		store_keeper_keys(sv->keeper);
-	gke_keeper_use(sv->services.gke, s, 0);
+	list_keeper_use(sv->services.lists, s, 0);
 	make_runtime(sv, s, &rt);
 	pool_use(sv->pool, rt);
 	runtime_put(sv->rt);
@@ -370,7 +370,8 @@ static int
 next_signal(const struct serve *sv, const sigset_t *set)
 {
 	const struct timespec pause = { .tv_sec = WATCH_SECONDS };
-	bool looks = sv->watch.n > 0 || gke_keeper_active(sv->services.gke) ||
+	bool looks = sv->watch.n > 0 ||
+	    list_keeper_active(sv->services.lists) ||
 	    sv->rt->settings->fresh > 0;
 	int sig = looks ? sigtimedwait(set, NULL, &pause) :
 	    sigwaitinfo(set, NULL);
@@ -392,8 +393,8 @@ wait_for_signals(struct serve *sv, const sigset_t *set)
 			break;
 		else if (watch_changed(&sv->watch))
 			reload(sv, "a kubeconfig");
-		else if (gke_keeper_changed(sv->services.gke))
-			reload(sv, "a list of GKE's clusters");
+		else if (list_keeper_changed(sv->services.lists))
+			reload(sv, "a list of clusters");
 	}
 	log_info("signal %d: finishing what is under way", sig);
 }
@@ -449,12 +450,12 @@ serve_pool(struct serve *sv, const sigset_t *set)
 	sv->keeper = store_keeper_new(sv->services.store);
 	wait_for_signals(sv, set);
 	store_keeper_free(sv->keeper);
-	gke_keeper_end(sv->services.gke);
+	list_keeper_end(sv->services.lists);
 	drain = sv->rt->settings->limit_drain;
 	if (!pool_stop(sv->pool, drain)) {
 		/* Threads still use what we would free; but what is being
 		   renewed must not be cut. */
-		gke_keeper_free(sv->services.gke);
+		list_keeper_free(sv->services.lists);
 		sources_stop(sv->services.sources);
 		_exit(0);
 	}
@@ -478,7 +479,7 @@ run(struct serve *sv)
 		return 2;
 	}
 	watch_again(sv, s);
-	gke_keeper_use(sv->services.gke, s, GKE_FIRST_MS);
+	list_keeper_use(sv->services.lists, s, LIST_FIRST_MS);
 	make_runtime(sv, s, &sv->rt);
 	if (sv->cgi)
 		code = serve_cgi(sv, &set);
@@ -495,7 +496,7 @@ run(struct serve *sv)
 	}
 	live_free(sv->services.live);
 	runtime_put(sv->rt);
-	gke_keeper_free(sv->services.gke);
+	list_keeper_free(sv->services.lists);
 	sources_free(sv->services.sources);
 	leases_free(sv->services.leases);
 	portal_free(sv->services.portal);

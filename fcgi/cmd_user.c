@@ -12,7 +12,7 @@
 #include "documents.h"
 #include "err.h"
 #include "files.h"
-#include "gke_keeper.h"
+#include "list_keeper.h"
 #include "leases.h"
 #include "log.h"
 #include "serve_checks.h"
@@ -197,8 +197,8 @@ load(struct cmd_user *cu)
 	/* What is said there is told as the outcome. */
 	log_init(LOG_LEVEL_ERROR, false);
 	if (!cu->quiet) {
-		cu->services.gke = gke_keeper_new(&cu->services, true);
-		gke_keeper_use(cu->services.gke, s, GKE_FIRST_MS);
+		cu->services.lists = list_keeper_new(&cu->services, true);
+		list_keeper_use(cu->services.lists, s, LIST_FIRST_MS);
 	}
 	cu->rt = runtime_new(s, &cu->services, &cu->warnings);
 	return 0;
@@ -291,7 +291,7 @@ void
 cmd_user_close(struct cmd_user *cu)
 {
 	runtime_put(cu->rt);
-	gke_keeper_free(cu->services.gke);
+	list_keeper_free(cu->services.lists);
 	sources_free(cu->services.sources);
 	leases_free(cu->services.leases);
 	documents_free(cu->services.documents);

@@ -187,7 +187,7 @@ const struct key keys_kubernetes[] = {
 	{ "clusterLocatorMethods", KEY_LIST, KEY_REQUIRED,
 	  .keys = locator_keys, .text = "how clusters are found, in order" },
 	{ "clusterLocatorContinueOnError", KEY_BOOL, .fallback = "false",
-	  .text = "accepted: a locator that fails costs only its clusters" },
+	  .text = "accepted; a locator that fails costs only its clusters" },
 	{ "customResources", KEY_LIST, .keys = custom_resource_keys,
 	  .text = "custom resources to list beside the usual types" },
 	{ "objectTypes", KEY_STRINGS, INTO(settings, object_types),

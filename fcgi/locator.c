@@ -7,9 +7,11 @@
 
 #include "arena.h"
 #include "err.h"
-#include "gke_keeper.h"
+#include "list_keeper.h"
 #include "locator.h"
 #include "settings.h"
+
+#define NAME_MAX_LEN 128	/* GKE's have 40 at most, the catalog's 63 */
 
 struct cluster *
 locator_cluster(const struct settings *s, struct arena *arena,
@@ -28,6 +30,17 @@ void
 locator_add(struct clusters *out, struct cluster *c)
 {
 	ARRAY_PUSH(out->items, out->n) = c;
+}
+
+bool
+locator_name_ok(const char *s)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t len = strlen(s);
+
+	return len > 0 && len <= NAME_MAX_LEN && s[0] != '-' && s[0] != '.' &&
+	    strspn(s, good) == len;
 }
 
 /* The IPv4 address of localhost: kubectl proxy listens there only. */
@@ -59,27 +72,21 @@ locate_kubectl_proxy(const struct settings *s, struct arena *arena,
 	locator_add(out, c);
 }
 
-static void
-locate_not_built(const struct locator_settings *ls, const char *type,
-    struct problems *problems)
-{
-	problems_add(problems, true, "%s: cluster locator '%s' is not built "
-	    "in yet: its clusters are missing",
-	    ls->where ? ls->where : "settings", type);
-}
-
 /* There is one, or the keeper says why not. check has none and asks none. */
 static void
-locate_gke(const struct locating *l, const struct gke_keeper *gke)
+locate_listed(const struct locating *l, const struct list_keeper *lists)
 {
 	struct err why = ERR_INIT;
 	const char *list;
 
-	if (gke == NULL)
+	if (lists == NULL)
 		return;
-	list = gke_keeper_list(gke, l->settings, l->locator, l->arena, &why);
-	if (list != NULL)
+	list = list_keeper_list(lists, l->settings, l->locator, l->arena,
+	    &why);
+	if (list != NULL && l->locator->type == LOCATOR_GKE)
 		locator_gke(l, list);
+	else if (list != NULL)
+		locator_catalog(l, list);
 	else
 		problems_add(l->problems, true, "%s: %s%s%s",
 		    l->locator->where, why.text, why.detail[0] != '\0' ? ": " :
@@ -87,7 +94,7 @@ locate_gke(const struct locating *l, const struct gke_keeper *gke)
 }
 
 void
-locators_run(const struct settings *s, const struct gke_keeper *gke,
+locators_run(const struct settings *s, const struct list_keeper *lists,
     struct arena *arena, struct clusters *out, struct problems *problems)
 {
 	size_t i, k;
@@ -107,11 +114,9 @@ locators_run(const struct settings *s, const struct gke_keeper *gke,
 			locator_kubeconfig(s, ls, arena, out, problems);
 			break;
 		case LOCATOR_CATALOG:
-			locate_not_built(ls, "catalog", problems);
-			break;
 		case LOCATOR_GKE:
-			locate_gke(&(struct locating){ s, ls, arena, out,
-			    problems }, gke);
+			locate_listed(&(struct locating){ s, ls, arena, out,
+			    problems }, lists);
 			break;
 		}
 	}

@@ -9,21 +9,24 @@
 struct arena;
 struct cluster;
 struct clusters;
-struct gke_keeper;
+struct list_keeper;
 struct locator_settings;
 struct problems;
 struct settings;
 
 /*
- * Fill out (its items are the caller's to free) from all locators. gke holds
- * the lists of GKE's clusters; NULL: there are none. Nothing is waited for.
+ * Fill out (its items are the caller's to free) from all locators. lists holds
+ * those of GKE and the catalog; NULL: there are none. Nothing is waited for.
  */
-void locators_run(const struct settings *s, const struct gke_keeper *gke,
+void locators_run(const struct settings *s, const struct list_keeper *lists,
     struct arena *arena, struct clusters *out, struct problems *problems);
 /* A record with the defaults of the settings, in the arena. */
 struct cluster *locator_cluster(const struct settings *s,
     struct arena *arena, const char *name);
 void locator_add(struct clusters *out, struct cluster *c);
+/* Letters, digits and - _ . as others' names of clusters have: it gets into
+   logs, pages and headers. */
+bool locator_name_ok(const char *s);
 
 /* locator_kubeconfig.c: the contexts of a kubeconfig. */
 void locator_kubeconfig(const struct settings *s,
@@ -44,5 +47,7 @@ struct locating {
  * the locator wants. What cannot be one is left out, and problems say so.
  */
 void locator_gke(const struct locating *l, const char *list);
+/* locator_catalog.c: the same of catalog_clusters.h. */
+void locator_catalog(const struct locating *l, const char *list);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gke locator: a list of clusters, as providers/google_clusters.h has it,
- * to records. Which list that is, and how old, is gke_keeper.h's matter.
+ * to records. Which list that is, and how old, is list_keeper.h's matter.
  */
 #include "base.h"
 
@@ -13,21 +13,10 @@
 #include "log.h"
 #include "settings.h"
 
-#define NAME_MAX_LEN 128	/* GKE's own have 40 at most */
 #define HOST_MAX_LEN 255
 #define ZONES_SHOWN 10
 #define DIGITS "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-/* Letters, digits and - _ . as GKE's: it gets into logs, pages and headers. */
-static bool
-name_ok(const char *s)
-{
-	size_t len = strlen(s);
-
-	return len > 0 && len <= NAME_MAX_LEN && s[0] != '-' && s[0] != '.' &&
-	    strspn(s, LETTERS DIGITS "-_.") == len;
-}
 
 static bool
 port_ok(const char *s)
@@ -81,6 +70,7 @@ fill_address(const struct locating *l, struct cluster *c,
 	const char *host = jsonx_str(item, "endpoint");
 	const char *dns = jsonx_str(item, "dns");
 	const char *status = jsonx_str(item, "status");
+	bool known = status != NULL && locator_name_ok(status);
 	bool use_dns = l->locator->gke.dns && dns != NULL;
 
 	if (l->locator->gke.dns && dns == NULL && host != NULL)
@@ -100,9 +90,7 @@ fill_address(const struct locating *l, struct cluster *c,
 	else
 		c->broken = arena_printf(l->arena, "cluster '%s' cannot work: "
 		    "GKE's list has no address for it%s%s%s", c->name,
-		    status && name_ok(status) ? " (" : "", status &&
-		    name_ok(status) ? status : "", status && name_ok(status) ?
-		    ")" : "");
+		    known ? " (" : "", known ? status : "", known ? ")" : "");
 }
 
 /* What Backstage's formatter of GKE's console wants. */
@@ -131,7 +119,7 @@ add_item(const struct locating *l, struct json_object *item)
 
 	if (!has_labels(gke, item))
 		return;
-	if (name == NULL || !name_ok(name)) {
+	if (name == NULL || !locator_name_ok(name)) {
 		problems_add(l->problems, true, "%s: a cluster of project '%s' "
 		    "has a name that is none: it is left out",
 		    l->locator->where, gke->project);
@@ -161,7 +149,8 @@ report_zones(const struct locating *l, struct json_object *zones)
 		    json_object_array_get_idx(zones, i));
 
 		names = arena_printf(l->arena, "%s%s%s", names, i > 0 ? ", " :
-		    "", name_ok(zone) ? zone : "(a zone whose name is none)");
+		    "", locator_name_ok(zone) ? zone : "(a zone whose name is "
+		    "none)");
 	}
 	if (n > 0)
 		problems_add(l->problems, true, "%s: GKE's list of project "

@@ -147,7 +147,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	if (settings->identity_backstage)
 		rt->users = backstage_users_new(settings, transport,
 		    services->documents);
-	locators_run(settings, services->gke, rt->arena, &rt->clusters,
+	locators_run(settings, services->lists, rt->arena, &rt->clusters,
 	    problems);
 	for (i = 0; i < rt->clusters.n; i++) {
 		cluster_prepare(rt->clusters.items[i], settings, transport,

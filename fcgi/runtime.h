@@ -12,9 +12,9 @@
 struct backstage_users;
 struct catalog;
 struct documents;
-struct gke_keeper;
 struct leases;
 struct live;
+struct list_keeper;
 struct permissions;
 struct portal;
 struct provider_state;
@@ -34,7 +34,8 @@ struct services {
 	struct leases *leases;		/* kept alive; NULL with the store */
 	struct sources *sources;	/* NULL: nothing is asked of a cloud */
 	struct reads *reads;		/* NULL: there are no queries */
-	struct gke_keeper *gke;		/* NULL: no lists of GKE's */
+	struct list_keeper *lists;	/* of clusters that others have;
+					   NULL: none */
 	struct portal *portal;		/* NULL: no kubectl through it */
 	struct live *live;		/* NULL: nothing is kept in memory */
 };

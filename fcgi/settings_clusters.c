@@ -12,19 +12,6 @@
 #define TOKEN_FILE_MAX 65536	/* service account tokens are about 1 KB */
 #define META_TOKEN "serviceAccountToken"
 
-/* Metadata that is the same as a key of the cluster, and beats it. */
-static const struct {
-	const char *name;
-	size_t at;
-} metadata_fields[] = {
-	{ "kubernetes.io/oidc-token-provider",
-	  offsetof(struct cluster, oidc_token_provider) },
-	{ "kubernetes.io/aws-assume-role",
-	  offsetof(struct cluster, assume_role) },
-	{ "kubernetes.io/aws-external-id",
-	  offsetof(struct cluster, external_id) },
-};
-
 void
 read_custom(struct arena *arena, const struct node *list,
     struct custom_resource **out, size_t *n)
@@ -60,14 +47,7 @@ read_metadata(struct arena *arena, const struct node *n, struct cluster *c)
 		c->metadata[c->nmetadata++].value = arena_strdup(arena,
 		    m->string);
 	}
-	for (i = 0; i < ARRAY_LEN(metadata_fields); i++) {
-		const char *value = node_string(n, metadata_fields[i].name);
-
-		if (value != NULL && *value != '\0')
-			*(const char **)(void *)((char *)c +
-			    metadata_fields[i].at) = arena_strdup(arena,
-			    value);
-	}
+	cluster_heed_metadata(c);
 }
 
 /* A token that cannot be read costs its cluster only. */

@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "transfer.h"
 #include "transport_private.h"
 
@@ -75,13 +76,22 @@ bound_silence(int fd, unsigned silence)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
-/* Close-on-exec, and the address for the words of an error. */
+/*
+ * Close-on-exec, and the address for the words of an error. Here, where the
+ * very address is at hand that is connected to, and not where a name is looked
+ * up, it is held against what the upstream may reach: whoever has the name may
+ * let it stand for something else the next moment.
+ */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose UNUSED, struct curl_sockaddr *a)
 {
 	struct transfer *t = ctx;
 	int fd;
 
+	if (t->up->public_only && !address_is_public(&a->addr)) {
+		t->not_public = true;
+		return CURL_SOCKET_BAD;
+	}
 	if (a->addrlen <= sizeof(t->peer))
 		memcpy(&t->peer, &a->addr, a->addrlen);
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);

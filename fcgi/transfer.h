@@ -14,7 +14,8 @@
 #include "transport.h"
 #include "upstream.h"
 
-/* Hash of a client certificate and its key; zeros without one. */
+/* Hash of a client certificate and its key; zeros without one. Where only
+   public addresses may be reached, another value for each. */
 #define TRANSFER_IDENTITY 32
 
 struct transfer_spec {
@@ -55,6 +56,7 @@ struct transfer {
 	char words[CURL_ERROR_SIZE];
 	struct sockaddr_storage peer;	/* tried last */
 	int no_socket;			/* errno, when there was none to have */
+	bool not_public;		/* an address was refused */
 };
 
 /*

@@ -194,6 +194,16 @@ add_credential(struct transfer *t, size_t *n, const struct credential *cred,
 	return 0;
 }
 
+/* Connections to public addresses only are apart from all others. */
+static void
+part_public(struct transfer *t)
+{
+	size_t i;
+
+	for (i = 0; t->up->public_only && i < TRANSFER_IDENTITY; i++)
+		t->identity[i] ^= 0x5a;
+}
+
 bool
 transfer_has_body(const struct transfer_spec *spec)
 {
@@ -261,6 +271,7 @@ transfer_write(struct transfer *t, const struct transfer_spec *spec,
 	if ((r = check_request(spec, err)) != 0 ||
 	    (r = make_lines(t, spec, err)) != 0)
 		return r;
+	part_public(t);
 	strbuf_addstr(&t->target, t->up->base);
 	strbuf_addstr(&t->target, spec->path);
 	if (t->target.overflow)

@@ -45,6 +45,10 @@ struct upstream_options {
 	const char *url;	/* http(s)://host[:port][/base]; no user info */
 	const char *ca_pem;	/* replaces the system's roots; NULL: those */
 	bool insecure;		/* skipTLSVerify */
+	/* Connect to no address that is not public (address.h), whatever the
+	   name stands for at that moment; and share no connection with those
+	   that may. */
+	bool public_only;
 	double connect_timeout, timeout;	/* seconds */
 	unsigned breaker_failures;		/* 0: no breaker */
 	double breaker_probe;			/* seconds */

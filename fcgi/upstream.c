@@ -177,6 +177,7 @@ upstream_new(struct transport *t, const struct upstream_options *opt)
 	up->url = xstrdup(opt->url);
 	up->ca_pem = opt->ca_pem ? xstrdup(opt->ca_pem) : NULL;
 	up->insecure = opt->insecure;
+	up->public_only = opt->public_only;
 	up->connect_timeout = opt->connect_timeout;
 	up->timeout = opt->timeout;
 	up->connect_ms = SD_MAX(clock_ms(opt->connect_timeout), (int64_t)1);
@@ -196,6 +197,7 @@ upstream_same(const struct upstream *up, const struct upstream_options *opt)
 	return strcmp(up->url, opt->url) == 0 &&
 	    str_eq(up->ca_pem, opt->ca_pem) &&
 	    up->insecure == opt->insecure &&
+	    up->public_only == opt->public_only &&
 	    up->connect_timeout == opt->connect_timeout &&
 	    up->timeout == opt->timeout &&
 	    up->breaker_failures == opt->breaker_failures &&

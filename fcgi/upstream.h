@@ -40,7 +40,7 @@ struct upstream {
 	char *origin;			/* scheme://host:port/ */
 	char *base;			/* "" or "/prefix" */
 	char *host;			/* for messages */
-	bool tls, insecure;
+	bool tls, insecure, public_only;
 	char *ca_pem;			/* NULL: the transport's roots */
 	double connect_timeout, timeout;
 	unsigned breaker_failures;

@@ -187,7 +187,7 @@ sleep 1.5;
 unlike $pool->log_text, qr/read again/, 'what moves on its own is no change';
 lists([cluster('a'), cluster('b')]);
 becomes($pool, 'plain a b');
-like $pool->log_text, qr/read again: a list of GKE's clusters has changed/,
+like $pool->log_text, qr/read again: a list of clusters has changed/,
     'the log says so';
 like opened($pool, 'b'), qr/^200 by/, 'the new one can be opened';
 

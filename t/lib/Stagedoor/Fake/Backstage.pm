@@ -38,6 +38,9 @@ sub gone { $_[0]{open}-- }
 # unless told otherwise), a status, or { body => TEXT }, where $ID is the id of
 # the question; "hang" for no answer.
 # userinfo: a list of refs or a status; 404 unless told otherwise.
+# clusters: entities in place of those that are clusters, a status, or
+# { body => TEXT }, or { many => N, of => ENTITY } for that one with the names
+# x1 ... xN.
 sub set {
 	my ($self, $options) = @_;
 	@$self{keys %$options} = values %$options;
@@ -143,9 +146,21 @@ sub _cluster_entities {
 	} @{$self->{list}};
 }
 
+sub _named {
+	my ($entity, $name) = @_;
+	return { %$entity, metadata => { %{$entity->{metadata}},
+	    name => $name } };
+}
+
 sub _clusters {
 	my ($self, $request, $conn) = @_;
-	$self->_json($conn, 200, [$self->_cluster_entities]);
+	my $told = $self->{clusters} // [$self->_cluster_entities];
+	return if $self->_failed($conn, $told);
+	return $conn->reply(200, ['Content-Type' => 'application/json'],
+	    $told->{body}) if ref $told eq 'HASH' && defined $told->{body};
+	$told = [map { _named($told->{of}, "x$_") } 1 .. $told->{many}]
+	    if ref $told eq 'HASH';
+	$self->_json($conn, 200, $told);
 }
 
 sub _clusters_by_query {

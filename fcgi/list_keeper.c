@@ -9,13 +9,16 @@
 #include <pthread.h>
 
 #include "arena.h"
+#include "backstage.h"
+#include "catalog_clusters.h"
 #include "clock.h"
 #include "ended.h"
 #include "err.h"
-#include "gke_keeper.h"
+#include "list_keeper.h"
 #include "provider_call.h"
 #include "runtime.h"
 #include "settings.h"
+#include "strbuf.h"
 #include "../providers/google_clusters.h"
 
 #define ASK_MS 10000		/* for a token and a list */
@@ -24,25 +27,33 @@
 #define BACK_OFF_MAX 60000
 #define SPARE_MS 20		/* a list is due then, not just before */
 
+/* Who is asked for what; no part is NULL. */
+struct place {
+	enum locator_type type;
+	const char *api;		/* base of its URL; "": not known */
+	const char *project, *region;	/* of GKE */
+	double refresh;
+};
+
 struct kept {
 	struct round *round;
-	struct google_place place;
+	struct place place;
 	bool asked;
 	char *list;			/* the last good one; or NULL */
 	struct err failure;		/* code 0: none since then */
 };
 
 struct round {
-	struct gke_keeper *keeper;
+	struct list_keeper *keeper;
 	struct arena *arena;
-	struct settings settings;	/* what google_token reads of them */
+	struct settings settings;	/* what is read of them for asking */
 	struct kept *items;
 	size_t n;
 	unsigned threads;
 	bool over;
 };
 
-struct gke_keeper {
+struct list_keeper {
 	struct transport *transport;
 	struct sources *sources;
 	bool once;
@@ -57,28 +68,44 @@ struct gke_keeper {
 
 /* ---- rounds ---- */
 
-static struct google_place
-place_of(const struct settings *s, const struct locator_settings *ls)
+static struct place
+place_of_gke(const struct settings *s, const struct locator_settings *ls)
 {
 	const char *api = ls->gke.endpoint;
 
 	if (api == NULL)
 		api = s->cloud.google_api;
-	return (struct google_place){ api != NULL ? api :
+	return (struct place){ LOCATOR_GKE, api != NULL ? api :
 	    GOOGLE_CONTAINER_API, ls->gke.project, ls->gke.region,
 	    ls->refresh };
 }
 
+/* Strings of the settings, or in the arena. */
+static struct place
+place_of(struct arena *arena, const struct settings *s,
+    const struct locator_settings *ls)
+{
+	struct strbuf base = STRBUF_INIT(STRBUF_UNLIMITED);
+	struct place at = { LOCATOR_CATALOG, "", "", "", ls->refresh };
+
+	if (ls->type == LOCATOR_GKE)
+		return place_of_gke(s, ls);
+	backstage_base(s, "catalog", &base);
+	at.api = arena_strdup(arena, base.buf);
+	strbuf_release(&base);
+	return at;
+}
+
 /* refresh is no matter: the list is the same. */
 static struct kept *
-kept_find(struct round *round, const struct google_place *at)
+kept_find(struct round *round, const struct place *at)
 {
 	size_t i;
 
 	for (i = 0; round != NULL && i < round->n; i++) {
-		const struct google_place *p = &round->items[i].place;
+		const struct place *p = &round->items[i].place;
 
-		if (strcmp(p->api, at->api) == 0 &&
+		if (p->type == at->type && strcmp(p->api, at->api) == 0 &&
 		    strcmp(p->project, at->project) == 0 &&
 		    strcmp(p->region, at->region) == 0)
 			return &round->items[i];
@@ -87,7 +114,7 @@ kept_find(struct round *round, const struct google_place *at)
 }
 
 static void
-round_add(struct round *round, const struct google_place *at)
+round_add(struct round *round, const struct place *at)
 {
 	struct kept *old = kept_find(round, at), *e;
 
@@ -96,7 +123,8 @@ round_add(struct round *round, const struct google_place *at)
 		return;
 	}
 	e = &ARRAY_PUSH(round->items, round->n);
-	e->place = (struct google_place){
+	e->place = (struct place){
+		.type = at->type,
 		.api = arena_strdup(round->arena, at->api),
 		.project = arena_strdup(round->arena, at->project),
 		.region = arena_strdup(round->arena, at->region),
@@ -104,8 +132,14 @@ round_add(struct round *round, const struct google_place *at)
 	};
 }
 
+static bool
+is_listed(const struct locator_settings *ls)
+{
+	return ls->type == LOCATOR_GKE || ls->type == LOCATOR_CATALOG;
+}
+
 static struct round *
-round_new(struct gke_keeper *k, const struct settings *s)
+round_new(struct list_keeper *k, const struct settings *s)
 {
 	struct round *round = xcalloc(1, sizeof(*round));
 	size_t i;
@@ -114,11 +148,14 @@ round_new(struct gke_keeper *k, const struct settings *s)
 	round->arena = arena_new();
 	secret_set(&round->settings.google_credentials,
 	    s->google_credentials.ptr, s->google_credentials.len);
+	secret_set(&round->settings.backstage_token, s->backstage_token.ptr,
+	    s->backstage_token.len);
 	round->settings.google_credentials_file = arena_strdup(round->arena,
 	    s->google_credentials_file);
 	for (i = 0; i < s->nlocators; i++)
-		if (s->locators[i].type == LOCATOR_GKE) {
-			struct google_place at = place_of(s, &s->locators[i]);
+		if (is_listed(&s->locators[i])) {
+			struct place at = place_of(round->arena, s,
+			    &s->locators[i]);
 
 			round_add(round, &at);
 		}
@@ -134,6 +171,7 @@ round_free(struct round *round)
 		free(round->items[i].list);
 	free(round->items);
 	secret_release(&round->settings.google_credentials);
+	secret_release(&round->settings.backstage_token);
 	arena_free(round->arena);
 	free(round);
 }
@@ -158,7 +196,7 @@ round_take_over(struct round *round, struct round *old)
 
 /* Under the lock. Its last thread frees it. */
 static void
-round_end(struct gke_keeper *k)
+round_end(struct list_keeper *k)
 {
 	struct round *round = k->round;
 
@@ -173,6 +211,20 @@ round_end(struct gke_keeper *k)
 
 /* ---- asking ---- */
 
+static int
+place_ask(const struct place *at, const struct settings *s,
+    const struct provider_call *call, struct source_value *out,
+    struct err *err)
+{
+	const struct google_place google = { at->api, at->project, at->region,
+	    at->refresh };
+	const struct catalog_place catalog = { at->api, at->refresh };
+
+	if (at->type == LOCATOR_GKE)
+		return google_clusters(call, s, &google, out, err);
+	return catalog_clusters(call, s, &catalog, out, err);
+}
+
 /*
  * refused, in and out: what went into a question that met a 401, so that a
  * token that Google has taken back is not used for the next. What the account
@@ -182,7 +234,7 @@ static int
 kept_ask(struct kept *e, struct source_uses *refused,
     struct source_value *out, struct err *err)
 {
-	struct gke_keeper *k = e->round->keeper;
+	struct list_keeper *k = e->round->keeper;
 	struct runtime rt = { .transport = k->transport,
 	    .sources = k->sources };
 	struct source_asker asker = { .rt = &rt, .blocking = true,
@@ -193,7 +245,7 @@ kept_ask(struct kept *e, struct source_uses *refused,
 	int r;
 
 	provider_call_begin(&call, &asker, NULL, NULL);
-	r = google_clusters(&call, &e->round->settings, &e->place, out, &why);
+	r = place_ask(&e->place, &e->round->settings, &call, out, &why);
 	provider_call_end(&call);
 	refused->n = 0;
 	if (r != 0)	/* an old list may be given although asking failed */
@@ -207,7 +259,7 @@ kept_ask(struct kept *e, struct source_uses *refused,
 static void
 kept_take(struct kept *e, const struct source_value *v, const struct err *err)
 {
-	struct gke_keeper *k = e->round->keeper;
+	struct list_keeper *k = e->round->keeper;
 
 	e->failure = *err;
 	e->asked = true;
@@ -243,7 +295,7 @@ pause_after(const struct kept *e, const struct source_value *v, int r,
 
 /* Under the lock: until then, or until done says so. */
 static void
-wait_until(struct gke_keeper *k, int64_t until, bool (*done)(const void *),
+wait_until(struct list_keeper *k, int64_t until, bool (*done)(const void *),
     const void *ctx)
 {
 	const struct timespec ts = { until / 1000, until % 1000 * 1000000 };
@@ -266,7 +318,7 @@ kept_main(void *arg)
 {
 	struct kept *e = arg;
 	struct round *round = e->round;
-	struct gke_keeper *k = round->keeper;
+	struct list_keeper *k = round->keeper;
 	struct source_uses refused = { .n = 0 };
 	unsigned failures = 0;
 
@@ -300,7 +352,7 @@ kept_main(void *arg)
 static void
 kept_start(struct kept *e)
 {
-	struct gke_keeper *k = e->round->keeper;
+	struct list_keeper *k = e->round->keeper;
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, kept_main, e) == 0) {
@@ -308,7 +360,7 @@ kept_start(struct kept *e)
 		k->threads++;
 	} else {
 		err_set(&e->failure, E_SYSTEM, "cannot list the clusters of "
-		    "project '%s': no thread is to be had", e->place.project);
+		    "'%s': no thread is to be had", e->place.api);
 		e->asked = true;
 	}
 }
@@ -328,7 +380,7 @@ all_asked(const void *ctx)
 }
 
 void
-gke_keeper_use(struct gke_keeper *k, const struct settings *s, int64_t ms)
+list_keeper_use(struct list_keeper *k, const struct settings *s, int64_t ms)
 {
 	struct round *round = round_new(k, s);
 	size_t i;
@@ -349,13 +401,13 @@ gke_keeper_use(struct gke_keeper *k, const struct settings *s, int64_t ms)
 }
 
 bool
-gke_keeper_active(const struct gke_keeper *k)
+list_keeper_active(const struct list_keeper *k)
 {
 	return k->round != NULL && k->round->n > 0;
 }
 
 bool
-gke_keeper_changed(struct gke_keeper *k)
+list_keeper_changed(struct list_keeper *k)
 {
 	bool changed;
 
@@ -367,16 +419,17 @@ gke_keeper_changed(struct gke_keeper *k)
 }
 
 const char *
-gke_keeper_list(const struct gke_keeper *k, const struct settings *s,
+list_keeper_list(const struct list_keeper *k, const struct settings *s,
     const struct locator_settings *ls, struct arena *arena, struct err *err)
 {
-	struct google_place at = place_of(s, ls);
+	struct place at = place_of(arena, s, ls);
 	const char *list = NULL;
 	const struct kept *e;
 
-	err_set(err, E_BUSY, "the clusters of project '%s' are missing: '%s' "
-	    "has not answered yet; they come when it does", at.project,
-	    at.api);
+	err_set(err, E_BUSY, "the clusters of %s%s%s are missing: '%s' has "
+	    "not answered yet; they come when it does", at.type == LOCATOR_GKE
+	    ? "project '" : "the catalog", at.project, at.type == LOCATOR_GKE ?
+	    "'" : "", at.api);
 	pthread_mutex_lock(k->lock);
 	e = kept_find(k->round, &at);
 	if (e != NULL && e->list != NULL)
@@ -389,10 +442,10 @@ gke_keeper_list(const struct gke_keeper *k, const struct settings *s,
 
 /* ---- life ---- */
 
-struct gke_keeper *
-gke_keeper_new(const struct services *services, bool once)
+struct list_keeper *
+list_keeper_new(const struct services *services, bool once)
 {
-	struct gke_keeper *k = xcalloc(1, sizeof(*k));
+	struct list_keeper *k = xcalloc(1, sizeof(*k));
 	pthread_condattr_t attr;
 
 	k->transport = services->transport;
@@ -408,7 +461,7 @@ gke_keeper_new(const struct services *services, bool once)
 }
 
 void
-gke_keeper_end(struct gke_keeper *k)
+list_keeper_end(struct list_keeper *k)
 {
 	pthread_mutex_lock(k->lock);
 	round_end(k);
@@ -416,7 +469,7 @@ gke_keeper_end(struct gke_keeper *k)
 }
 
 void
-gke_keeper_free(struct gke_keeper *k)
+list_keeper_free(struct list_keeper *k)
 {
 	if (k == NULL)
 		return;
