@@ -39,6 +39,8 @@ add_digest(struct strbuf *sb, const struct cluster *c,
 	add_part(&all, c->client_certificate_file);
 	add_part(&all, c->client_key_file);
 	add_part(&all, c->client_certificate.ptr);
+	if (at.public_only)
+		add_part(&all, "public");
 	if (EVP_Digest(all.buf, all.len, md, NULL, EVP_sha256(), NULL) != 1)
 		BUG("SHA-256 failed");
 	for (i = 0; i < DIGEST_BYTES; i++)

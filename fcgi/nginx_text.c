@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <openssl/evp.h>
 
+#include "address.h"
 #include "arena.h"
 #include "cluster.h"
 #include "direct_name.h"
@@ -31,6 +32,7 @@ struct place {
 	unsigned port;
 	char *found[ADDRESSES_MAX];	/* "192.0.2.1:443" */
 	size_t nfound;
+	bool private;		/* one of them is not public */
 };
 
 void
@@ -168,16 +170,14 @@ look_up(struct arena *arena, struct place *p)
 	struct addrinfo *list, *a;
 	char text[NI_MAXHOST];
 
-	if (p->address) {
-		found(arena, p, p->host, strchr(p->host, ':') != NULL);
-		return;
-	}
 	if (getaddrinfo(p->host, NULL, &hints, &list) != 0)
 		return;
-	for (a = list; a != NULL; a = a->ai_next)
+	for (a = list; a != NULL; a = a->ai_next) {
+		p->private = p->private || !address_is_public(a->ai_addr);
 		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text),
 		    NULL, 0, NI_NUMERICHOST) == 0 && strchr(text, '%') == NULL)
 			found(arena, p, text, a->ai_family == AF_INET6);
+	}
 	freeaddrinfo(list);
 	qsort(p->found, p->nfound, sizeof(p->found[0]), by_text);
 }
@@ -262,6 +262,8 @@ prepare(struct writing *w)
 			    "that nginx may not understand as we do";
 	}
 	look_up(t->arena, &w->place);
+	if (w->at.public_only && w->place.private)
+		return "it stands for an address that is not public";
 	return w->place.nfound > 0 ? NULL : "its name cannot be looked up";
 }
 

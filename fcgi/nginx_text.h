@@ -7,7 +7,8 @@
  *
  * nginx looks names up only when it starts, and does not start when it
  * cannot; so names are looked up here, and a cluster without an address is
- * left out: a comment says so.
+ * left out: a comment says so. So is one that must be public and is not: what
+ * was looked at is what is written.
  */
 #ifndef STAGEDOOR_NGINX_TEXT_H
 #define STAGEDOOR_NGINX_TEXT_H

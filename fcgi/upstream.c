@@ -305,6 +305,7 @@ upstream_tell(const struct upstream *up, struct upstream_options *out)
 		.url = up->url,
 		.ca_pem = up->ca_pem,
 		.insecure = up->insecure,
+		.public_only = up->public_only,
 		.connect_timeout = up->connect_timeout,
 		.timeout = up->timeout,
 		.breaker_failures = up->breaker_failures,

@@ -191,7 +191,8 @@ $pool->stop;
 
 # --- Names that change ------------------------------------------------------
 
-# The name server of whoever wrote the entry: says what the file says.
+# The name server of whoever wrote the entry: says what the file says, first
+# and then.
 my @cc = split ' ', $ENV{CC} || 'cc';
 program($cc[0]);
 write_file("$dir/names.c", <<'END');
@@ -210,16 +211,17 @@ getaddrinfo(const char *name, const char *service,
     const struct addrinfo *hints, struct addrinfo **out)
 {
 	look *next = (look *)dlsym(RTLD_NEXT, "getaddrinfo");
-	char text[64] = "";
+	static int calls;
+	char text[64] = "", then[64] = "";
 	FILE *f;
 
 	if (name == NULL || strstr(name, ".rebind.test") == NULL)
 		return next(name, service, hints, out);
 	f = fopen(getenv("REBIND_FILE"), "r");
-	if (f == NULL || fscanf(f, "%63s", text) != 1)
+	if (f == NULL || fscanf(f, "%63s %63s", text, then) < 1)
 		return EAI_NONAME;
 	fclose(f);
-	return next(text, service, hints, out);
+	return next(calls++ > 0 && *then ? then : text, service, hints, out);
 }
 END
 my $built = run_command([@cc, '-shared', '-fPIC', '-o', "$dir/names.so",
@@ -259,6 +261,22 @@ $pool = pool(settings => settings_with({ %blindly,
     dangerouslyAllowClusterUrls => ['*.rebind.test'] }), env => \%names);
 like opened($pool, 'a'), qr/^200 /, 'and where its name is allowed, it is';
 $pool->stop;
+
+# What nginx is told are addresses that were looked at, too.
+sub told {
+	name_is($_[0]);
+	my $file = write_file("$dir/nginx.yaml", Stagedoor::JSON::encode_json(
+	    settings_with({ %blindly })));
+	my $run = Stagedoor::Pool->run(['nginx', '-c', $file],
+	    env => \%names);
+	return "$run->{out}$run->{err}";
+}
+
+like told('8.8.8.8'), qr/server 8\.8\.8\.8:$port;/, 'nginx gets an address';
+my $text = told('8.8.8.8 127.0.0.1');
+like $text, qr/# a is left out: it stands for an address that is not public/,
+    'none that is not public';
+unlike $text, qr/server 127\.0\.0\.1:$port;/, 'at all';
 
 log_has_no('no secret is in a log', $TOKEN, 'anns-token', 'hunter2');
 done_testing;
