@@ -62,7 +62,7 @@ nginx_text_release(struct nginx_text *t)
 static const char *
 plain(struct arena *arena, const char *text)
 {
-	char *out = arena_strndup(arena, text, COMMENT_MAX), *p;
+	char *out = arena_strndup(arena, text, strnlen(text, COMMENT_MAX)), *p;
 
 	for (p = out; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)

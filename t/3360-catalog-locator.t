@@ -65,7 +65,7 @@ sub names { return join ' ', map { $_->{name} } @{listed(@_)} }
 
 sub becomes {
 	my ($pool, $names, $called) = @_;
-	eval { wait_for(sub { names($pool) eq $names }, 10, $names) };
+	eval { wait_for(sub { names($pool) eq $names }, 30, $names) };
 	is names($pool), $names,
 	    'the clusters are soon ' . ($called // "'$names'");
 }
