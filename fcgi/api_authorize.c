@@ -51,23 +51,29 @@ tell(struct request *req, const struct form *form, const char *name,
 	response_header(req, full, value);
 }
 
-/* Is it a path of ours that leads to a cluster? Whatever cannot be told is
-   one. */
 static bool
-leads_to_cluster(const struct request *req, const char *uri)
+is_of_cluster(const struct request *req, const char *path)
 {
 	const char *base = req->rt->settings->base_path;
 	size_t len = strlen(base);
-	const char *path = path_normalise(req->arena, arena_strndup(
-	    req->arena, uri, strcspn(uri, "?")));
 
-	if (path == NULL)
-		return true;
 	if (strncasecmp(path, base, len) != 0)
 		return false;
 	path += len;
 	return strncasecmp(path, "/proxy", 6) == 0 ||
 	    strncasecmp(path, "/clusters/", 10) == 0;
+}
+
+/* Is it a path of ours that leads to a cluster, as it came or once its dots
+   are gone? Whatever cannot be told is one. */
+static bool
+leads_to_cluster(const struct request *req, const char *uri)
+{
+	const char *raw = arena_strndup(req->arena, uri, strcspn(uri, "?"));
+	const char *path = path_normalise(req->arena, raw);
+
+	return path == NULL || is_of_cluster(req, path) ||
+	    is_of_cluster(req, raw);
 }
 
 /* The web server's question about a cluster. */

@@ -313,8 +313,12 @@ answer_upgrade(struct request *req)
 {
 	struct err err = ERR_INIT;
 	struct direct d;
+	int r = direct_open(req, &d, &err);
 
-	if (direct_open(req, &d, &err) == 0) {
+	if (r == E_BREAKER)
+		return answer_failed(&(struct proxy){ .req = req,
+		    .cluster = d.cluster, .use = d.use }, &err);
+	if (r == 0) {
 		direct_close(&d);
 		if (request_param(req, "STAGEDOOR_LANE") != NULL)
 			err_set(&err, E_BUSY, "the web server does not know "

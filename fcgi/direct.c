@@ -170,7 +170,7 @@ open_upstream(const struct request *req, struct direct *d, struct err *err)
 	const struct access *a = &d->access;
 
 	if (upstream_admit(a->up, err) != 0)
-		return err->code = E_BUSY;
+		return err->code;	/* E_BREAKER */
 	d->upstream = a->up == d->cluster->upstream ?
 	    d->cluster->direct_name :
 	    direct_name(req->arena, d->cluster, a->up);

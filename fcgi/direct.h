@@ -40,8 +40,8 @@ struct direct {
  * For the request's own path, which route_admit_proxy has let through. Waits
  * for the credential as long as the cluster may take. 0: direct_close when
  * done; strings are in the request's arena. E_NOTFOUND (cluster), E_INPUT
- * (path), E_DENIED, E_SIGNIN, E_GONE; E_BUSY for all that is broken, slow, or
- * not for this lane.
+ * (path), E_DENIED, E_SIGNIN, E_GONE; E_BREAKER; E_BUSY for all else that is
+ * broken, slow, or not for this lane.
  */
 int direct_open(struct request *req, struct direct *out, struct err *err);
 /* The same for a cluster that the web server names, on a path of its own. */

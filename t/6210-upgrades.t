@@ -185,6 +185,7 @@ subtest 'dot segments' => sub {
 		is to('one', $bad)->status, 400, $bad;
 		is scalar @{$fake->settled('one')}, 0, 'goes nowhere';
 	}
+	is upgraded('/proxy/../clusters')->status, 400, 'to another route';
 };
 
 subtest 'what a cluster refuses' => sub {

@@ -20,7 +20,8 @@ our @EXPORT_OK = qw(compare compare_value describe);
 # What an answer consists of, and the headers of it that count.
 my @PARTS = qw(timeout connectionError closedWithoutAnswer status streamed
     body);
-my @HEADERS = qw(content-type location set-cookie x-custom warning audit-id);
+my @HEADERS = qw(content-type location set-cookie x-custom warning audit-id
+    upgrade sec-websocket-accept sec-websocket-protocol);
 
 # The headers of a proxied request that count.
 my %KEPT = map { $_ => 1 } qw(accept content-type content-length user-agent

@@ -27,7 +27,6 @@ use Stagedoor::Util qw(tempdir top write_file);
 sub out_of_scope {
 	my ($self, $case) = @_;
 	my $mode = $case->{mode} // '';
-	return 'WebSocket' if $mode eq 'ws';
 	return "no set $case->{set}" if $mode ne 'startup'
 	    && !$self->{sets}->has_set($case->{set});
 	return undef;
@@ -154,7 +153,8 @@ sub _server_of {
 		my $pool = Stagedoor::Pool->start(name => "pool-$set",
 		    config => $self->{sets}->write($set), threads => 16,
 		    env => $self->{sets}->env($set));
-		Stagedoor::Nginx->start(pool => $pool, name => "nginx-$set");
+		Stagedoor::Nginx->start(pool => $pool, name => "nginx-$set",
+		    lane => 1);
 	};
 }
 

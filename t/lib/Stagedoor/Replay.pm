@@ -17,6 +17,7 @@ use Stagedoor::HTTP;
 use Stagedoor::JSON qw(decode_json encode_json kind_of member_text spaced);
 use Stagedoor::TLS qw(slurp);
 use Stagedoor::Util qw(write_file);
+use Stagedoor::WebSocket;
 use Time::HiRes qw(sleep);
 
 use constant BASE => '/api/kubernetes';
@@ -24,7 +25,7 @@ use constant BASE => '/api/kubernetes';
 my @HEADERS = qw(content-type content-encoding location set-cookie warning
     audit-id x-custom cache-control etag x-kubernetes-pf-flowschema-uid
     x-frame-options x-content-type-options referrer-policy vary
-    sec-websocket-protocol upgrade);
+    sec-websocket-protocol sec-websocket-accept upgrade);
 
 # The text of a case file as a case. The text of the body is kept: the order
 # of its members is part of what is sent.
@@ -41,8 +42,8 @@ sub parse_case {
 sub observe {
 	my ($case, $client, $fake) = @_;
 	$fake->reset;
-	my $answer = _send($case, $client);
-	my $seen = _answer_seen($case, $answer);
+	my $seen = ($case->{mode} // '') eq 'ws' ? _upgraded($case, $client)
+	    : _answer_seen($case, _send($case, $client));
 	sleep $case->{settle} if $case->{settle};
 	my $requests = $fake->settled;
 	my $proxied = $case->{request}{path} =~ m{^/proxy};
@@ -66,6 +67,28 @@ sub _send {
 	    headers => [map { [map { _bytes($_) } @$_] } @headers],
 	    body => $body, chunked => $request->{chunked},
 	    timeout => $case->{timeout} // 15);
+}
+
+# A WebSocket that says "hello" once it is one.
+sub _upgraded {
+	my ($case, $client) = @_;
+	my $request = $case->{request};
+	my $ws = Stagedoor::WebSocket->connect($client, BASE
+	    . $request->{path}, headers => $request->{headers});
+	my $answer = $ws->answer;
+	return { closedWithoutAnswer => JSON::PP::true }
+	    if ($answer->{error} // '') eq 'closed' && !$answer->{status};
+	if ($ws->status != 101) {
+		my $seen = _answer_seen($case, $answer);
+		# The recorded clusters gave none with a refusal.
+		delete $seen->{headers}{'audit-id'};
+		return $seen;
+	}
+	$ws->send('hello', Stagedoor::WebSocket::TEXT);
+	my $frame = $ws->next;
+	$ws->drop;
+	return { status => 101, headers => _headers_seen($answer->{list}),
+	    body => { '$frame' => $frame && $frame->{data} } };
 }
 
 sub _body {

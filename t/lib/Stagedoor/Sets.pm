@@ -51,7 +51,8 @@ sub new {
 	my $pki = $self->{pki} = "$opt{dir}/pki";
 	make_path($pki, "$opt{dir}/sets");
 	make_ca($pki, $_) for qw(ca otherca);
-	make_cert($pki, 'srv', 'ca');
+	# nginx holds certificates of addresses to that name.
+	make_cert($pki, 'srv', 'ca', names => ['kubernetes.default.svc']);
 	ec_key($pki, 'plugin');
 	for my $ca (qw(ca otherca)) {
 		$self->{$ca} = encode_base64(slurp("$pki/$ca.crt"), '');
