@@ -23,8 +23,10 @@ proxy_wants_upgrade(const struct request *req)
 {
 	const char *to = request_header(req, "upgrade");
 
-	return to != NULL && (strcasestr(to, "websocket") != NULL ||
-	    strcasestr(to, "spdy/") != NULL);
+	/* Some web servers keep the former header for themselves. */
+	return (to != NULL && (strcasestr(to, "websocket") != NULL ||
+	    strcasestr(to, "spdy/") != NULL)) ||
+	    request_header(req, "sec-websocket-key") != NULL;
 }
 
 const struct cluster *

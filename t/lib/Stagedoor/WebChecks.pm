@@ -23,6 +23,7 @@ use POSIX ();
 use Stagedoor::HTTP;
 use Stagedoor::Process;
 use Stagedoor::Test;
+use Stagedoor::WebSocket;
 use Time::HiRes qw(sleep time);
 
 my @SAME_ORIGIN = (['Sec-Fetch-Site', 'same-origin']);
@@ -91,6 +92,7 @@ sub everything {
 	$self->passes_paths($web);
 	$self->passes_bodies($web);
 	$self->hides_headers($web);
+	$self->tells_of_upgrades($web);
 	$self->keeps_quiet($web);
 }
 
@@ -191,6 +193,17 @@ sub hides_headers {
 		    "$path is not for clients";
 		like $refused->{body}, qr/<html/, 'says the web server';
 	}
+}
+
+# Without the direct lane no upgrade passes, and who wants one is told.
+sub tells_of_upgrades {
+	my ($self, $web) = @_;
+	my $ws = Stagedoor::WebSocket->connect($web, BASE . '/clusters/one'
+	    . '/proxy/api/v1/namespaces/default/pods/shop-1/exec',
+	    as('alice', @SAME_ORIGIN), protocols => ['v5.channel.k8s.io']);
+	is $ws->status, 501, 'an upgrade does not pass';
+	like $ws->answer->{body}, qr/direct lane.*not switched on/,
+	    'and why is said';
 }
 
 sub keeps_quiet {
