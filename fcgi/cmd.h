@@ -16,6 +16,7 @@ int cmd_key(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_nginx(int argc, char **argv);
 int cmd_tokens(int argc, char **argv);
+int cmd_login(int argc, char **argv);
 
 /* The settings without -c: $STAGEDOOR_CONFIG, else the installed place. */
 const char *cmd_default_file(void);

@@ -11,14 +11,10 @@
 #include "cmd_user.h"
 #include "ending.h"
 #include "err.h"
+#include "exec_print.h"
 #include "explain.h"
 #include "harden.h"
-#include "jsonx.h"
 #include "obtain.h"
-
-#define API "client.authentication.k8s.io/"
-#define INFO_MAX (1 << 20)	/* bytes of KUBERNETES_EXEC_INFO */
-#define ROOM 1024		/* for all but the credential */
 
 static const char usage[] =
     "usage: stagedoor credential [-c FILE]... --user USER --cluster NAME\n"
@@ -33,39 +29,6 @@ static const char usage[] =
     "Exit code 1: there is none; 2: the settings or the options are wrong.\n"
     "Without -c: $STAGEDOOR_CONFIG, else\n"
     SYSCONFDIR "/stagedoor/stagedoor.conf.\n";
-
-/* ---- which version kubectl wants ---- */
-
-/* KUBERNETES_EXEC_INFO names it; without one it is v1. */
-static int
-choose_version(const char **out, struct err *err)
-{
-	static const char *const known[] = { API "v1", API "v1beta1" };
-	const char *info = getenv("KUBERNETES_EXEC_INFO"), *version;
-	struct json_object *root = NULL;
-	size_t i;
-
-	*out = known[0];
-	if (info == NULL || *info == '\0')
-		return 0;
-	if (strlen(info) > INFO_MAX ||
-	    jsonx_parse(info, strlen(info), &root, NULL) != 0 ||
-	    (version = jsonx_str(root, "apiVersion")) == NULL) {
-		json_object_put(root);
-		return err_set(err, E_INPUT, "KUBERNETES_EXEC_INFO is no "
-		    "ExecCredential");
-	}
-	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (strcmp(version, known[i]) == 0)
-			break;
-	json_object_put(root);
-	if (i == ARRAY_LEN(known))
-		return err_set(err, E_INPUT, "KUBERNETES_EXEC_INFO wants a "
-		    "version that is not known: set " API "v1 in the "
-		    "kubeconfig");
-	*out = known[i];
-	return 0;
-}
 
 /* ---- what is not given out ---- */
 
@@ -102,63 +65,11 @@ check_kind(const struct cmd_user *cu, const struct credential *cred,
 	return refuse(cu, "requests to it go out without any", err);
 }
 
-/* ---- output ---- */
-
-static void
-add_secret(struct strbuf *sb, const char *key, const struct secret *s)
-{
-	jsonx_add_comma(sb);
-	strbuf_addf(sb, "\"%s\":", key);
-	jsonx_add_string(sb, s->ptr, s->len);
-}
-
-static void
-print_credential(const struct credential *cred, const char *version,
-    struct strbuf *sb)
-{
-	char stamp[CLOCK_STAMP_LEN];
-
-	/* Growing would leave copies; JSON makes six bytes of one at most. */
-	strbuf_room(sb, ROOM + 6 * (cred->value.len + cred->certificate.len +
-	    cred->key.len));
-	strbuf_addf(sb, "{\"kind\":\"ExecCredential\",\"apiVersion\":\"%s\","
-	    "\"status\":{", version);
-	if (cred->expires != 0) {
-		clock_stamp(cred->expires, stamp);
-		strbuf_addf(sb, "\"expirationTimestamp\":\"%.19sZ\"", stamp);
-	}
-	if (cred->value.len > 0)	/* also beside a certificate */
-		add_secret(sb, "token", &cred->value);
-	if (cred->kind == CREDENTIAL_CERTIFICATE) {
-		add_secret(sb, "clientCertificateData", &cred->certificate);
-		add_secret(sb, "clientKeyData", &cred->key);
-	}
-	strbuf_addstr(sb, "}}\n");
-}
-
-/* Past stdio, which would keep a copy. */
-static int
-write_out(const struct strbuf *sb, struct err *err)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < sb->len) {
-		n = write(STDOUT_FILENO, sb->buf + done, sb->len - done);
-		if (n < 0 && errno != EINTR)
-			return err_set(err, E_SYSTEM, "cannot write the "
-			    "credential: %s", strerror(errno));
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 static int
 give(const struct cmd_user *cu, const char *version, struct err *err)
 {
 	struct source_asker asker = { .rt = cu->rt, .blocking = true,
 	    .deadline = clock_mono_ms() + EXPLAIN_SOURCES_MS };
-	struct strbuf sb = STRBUF_INIT(STRBUF_UNLIMITED);
 	struct access access = ACCESS_INIT;
 	int r;
 
@@ -166,13 +77,11 @@ give(const struct cmd_user *cu, const char *version, struct err *err)
 	    PROVIDER_OK)
 		return err->code;
 	if ((r = check_kind(cu, &access.cred, err)) == 0) {
-		print_credential(&access.cred, version, &sb);
 		if (isatty(STDOUT_FILENO))
 			fputs("stagedoor: this is a secret: whoever sees it "
 			    "can use it\n", stderr);
-		r = write_out(&sb, err);
+		r = exec_print(&access.cred, version, err);
 	}
-	strbuf_wipe(&sb);
 	access_release(&access);
 	return r;
 }
@@ -183,7 +92,7 @@ run(const struct cmd_user *cu)
 	struct err err = ERR_INIT;
 	const char *version;
 
-	if (choose_version(&version, &err) == 0 &&
+	if (exec_print_version(&version, &err) == 0 &&
 	    check_cluster(cu, &err) == 0 && give(cu, version, &err) == 0)
 		return 0;
 	fprintf(stderr, "stagedoor: %s%s%s\n", err.text, err.detail[0] != '\0'

@@ -50,6 +50,6 @@ void portal_forget(const struct runtime *rt, const char *id);
 bool portal_may_ask(struct portal *p, const char *address);
 /* Does that device (its nonce) keep to the interval? */
 bool portal_may_poll(struct portal *p, const char *nonce);
-#define PORTAL_INTERVAL 5	/* seconds between a device's questions */
+#define PORTAL_INTERVAL 2	/* seconds between a device's questions */
 
 #endif

@@ -73,7 +73,7 @@ is $json->{verification_uri}, "http://127.0.0.1:$port" . BASE
     . '/portal/activate', 'where';
 is $json->{verification_uri_complete},
     "$json->{verification_uri}?code=$laptop->{code}", 'or there at once';
-is $json->{interval}, 5, 'how often to ask';
+is $json->{interval}, 2, 'how often to ask';
 is $json->{expires_in}, 600, 'for how long';
 isnt device()->ask->{json}{user_code}, $laptop->{code}, 'no two the same';
 

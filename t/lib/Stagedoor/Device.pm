@@ -52,7 +52,7 @@ sub poll {
 	my ($self, %opt) = @_;
 	my @all = ($self->{web}, @{$self->{also} // []});
 	my $turn = $opt{early} ? 0 : $self->{turn}++ % @all;
-	my $wait = ($self->{polled}{$turn} // 0) + 4.7 - time;
+	my $wait = ($self->{polled}{$turn} // 0) + 1.7 - time;
 	sleep $wait if $wait > 0 && !$opt{early};
 	$self->{polled}{$turn} = time;
 	local $self->{web} = $all[$turn];
