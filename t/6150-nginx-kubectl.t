@@ -8,15 +8,19 @@ use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
 
 use Stagedoor::Login;
-use Time::HiRes qw(sleep time);
+use Stagedoor::WebSocket;
 
 have_program('nginx') or skip_or_fail('no nginx');
 my $fake = fake(clusters => [{ name => 'one' }]);
-my $portal = Stagedoor::Login->portal(settings => sub {
+my $portal = Stagedoor::Login->portal(server => <<'END', settings => sub {
+	if ($http_x_direct) { set $stagedoor_direct all; }
+END
 	my (%stagedoor) = @_;
 	return settings(fake => $fake, source => 'params', clusters => [
 		{ name => 'one', impersonate => { user => '{user}',
 		    userPrefix => 'portal:' } },
+		{ name => 'open', of => 'one', authProvider =>
+		    'localKubectlProxy' },
 		{ name => 'page', of => 'one', authProvider => 'oidc',
 		    oidcTokenProvider => 'corp' },
 	    ], stagedoor => { audit => 'off', %stagedoor,
@@ -112,6 +116,46 @@ is $web->get(BASE . $pods, headers => { Authorization => "Bearer $token",
 is $fake->last_request('one')->{headers}{'impersonate-user'},
     'portal:user:default/ann', 'is not looked at where a token is shown';
 
+# --- The direct lane --------------------------------------------------------
+
+my $exec = '/clusters/one/proxy/api/v1/namespaces/default/pods/shop/exec?x=1';
+
+sub upgrade {
+	my (%headers) = @_;
+	return Stagedoor::WebSocket->connect($web, BASE . $exec,
+	    headers => [map { [$_, $headers{$_}] } sort keys %headers],
+	    protocols => ['v5.channel.k8s.io']);
+}
+
+my $ws = upgrade(Authorization => "Bearer $token");
+is $ws->status, 101, 'exec, by the direct lane, needs no Origin';
+$ws->send("\0hello");
+is $ws->next->{data}, "\1hello", 'and works';
+$ws->drop;
+my $lane = $fake->last_request('one')->{headers};
+is $lane->{'impersonate-user'}, 'portal:user:default/ann', 'as her';
+is $lane->{authorization}, 'Bearer alpha-token',
+    'with the credential of the settings';
+is upgrade(Authorization => 'Bearer sdp1.1.AA')->answer->{status}, 401,
+    'not with a bad token';
+is upgrade(Authorization => "Bearer $token", 'X-Test-User' => 'bob')->status,
+    101, "the site's sign-in of somebody else";
+is $fake->last_request('one')->{headers}{'impersonate-user'},
+    'portal:user:default/ann', 'does not count here either';
+is upgrade()->answer->{headers}{'x-site'}, 'no', 'nor nothing at all';
+my $direct = $web->get(BASE . $pods, headers => { 'X-Direct' => 1,
+    Authorization => "Bearer $token" });
+is $direct->{status}, 200, 'a plain request by it';
+unlike join(' ', map { @$_ } @{$direct->{list}}), qr/stagedoor-|sdp1|alpha/i,
+    'tells the client nothing of how';
+is $fake->last_request('one')->{headers}{authorization},
+    'Bearer alpha-token', 'nor the cluster';
+is $web->get(BASE . '/clusters/open/proxy/version', headers =>
+    { 'X-Direct' => 1, Authorization => "Bearer $token" })->{status}, 401,
+    'a cluster for which we have no credential';
+is $fake->last_request('one')->{headers}{authorization}, undef,
+    'does not get the token either';
+
 # --- What is kept -----------------------------------------------------------
 
 is((stat $kept)[2] & 07777, 0700, 'a folder for its owner');
@@ -154,6 +198,8 @@ is $ann->post('/portal/end', form => { session => $id })->{status}, 303,
     'ended on /connect';
 is asks($pods, $token)->{status}, 401, 'it opens nothing';
 write_file($file, $text =~ s/"checked":\d+/"checked":1/r);
+is $web->get(BASE . $pods, headers => { 'X-Direct' => 1, Authorization =>
+    "Bearer $token" })->{status}, 401, 'by no lane';
 like $portal->run->{err}, qr/nobody is signed in/, 'which is noticed';
 my $anew = $portal->login;
 $portal->approve('ann', $anew, step => 'refuse');

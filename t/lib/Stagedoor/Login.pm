@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # `stagedoor login` on somebody's machine, and the portal that it asks: the
-# pool behind nginx with TLS and stagedoor-kubectl.conf, where the site's own
+# pool behind nginx with TLS, the direct lane and stagedoor-kubectl.conf, where the site's own
 # sign-in is a header that a Stagedoor::Visitor sends.
 #
 #	my $portal = Stagedoor::Login->portal(settings => sub { ... });
@@ -61,8 +61,9 @@ sub _start_nginx {
 	my $more = $self->{server} // '';
 	return Stagedoor::Nginx->start_bare(name => 'nginx',
 	    port => $self->{plain}, includes => $self->{pool}->socket,
-	    http => <<"END");
+	    lane => $self->{pool}->config_file, http => <<"END");
 	include stagedoor/stagedoor.conf;
+	include stagedoor/stagedoor-lane.conf;
 	server {
 		listen 127.0.0.1:$self->{plain};
 		listen 127.0.0.1:$self->{tls} ssl http2;
@@ -85,6 +86,7 @@ sub _start_nginx {
 		$more
 		include stagedoor/stagedoor-kubectl.conf;
 		include stagedoor/stagedoor-location.conf;
+		include stagedoor/stagedoor-lane-location.conf;
 	}
 END
 }

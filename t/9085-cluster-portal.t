@@ -8,10 +8,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
 use Stagedoor::Cluster;
+use Stagedoor::Kwok;
 use Stagedoor::Login;
 use Stagedoor::Util qw(stagedoor_bin);
 
-my $cluster = Stagedoor::Cluster->start;
+my $cluster = Stagedoor::Cluster->start(kubelet => 1);
+my $kwok = Stagedoor::Kwok->start(cluster => $cluster);
+$kwok->namespace('shop', 'pod-1');
 $cluster->fill;
 $cluster->apply(<<'END');
 apiVersion: v1
@@ -43,6 +46,23 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: ann, namespace: demo}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: edits}
+subjects:
+- apiGroup: rbac.authorization.k8s.io
+  kind: User
+  name: "portal:user:default/ann"
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: runs, namespace: shop}
+rules:
+- apiGroups: [""]
+  resources: [pods, pods/exec, pods/log]
+  verbs: [get, list, create]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: ann, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: runs}
 subjects:
 - apiGroup: rbac.authorization.k8s.io
   kind: User
@@ -136,6 +156,13 @@ is_deeply [grep { /^portal:/ } @{$made->{impersonatedUser}{groups}}],
     ['portal:group:default/dev'], 'and her groups';
 is $made->{user}{username}, 'system:serviceaccount:demo:portal',
     'and through whom she came';
+
+# In a pod, by the direct lane.
+is works('exec', qw(-n shop exec pod-1 -c c1 -- sh -c), 'echo in the pod'),
+    "in the pod\n", 'runs something in a pod';
+my ($exec) = $cluster->audit(qr{/pods/pod-1/exec\?});
+is $exec->{impersonatedUser}{username}, 'portal:user:default/ann',
+    'which the audit log says was ann';
 
 # Several at once with a token that is kept.
 my @many = map { Stagedoor::Process->start(name => "many $_",
