@@ -47,4 +47,16 @@ int api_authorize(struct request *req);		/* GET /authorize */
 /* Any request, in the authorizer's role of FastCGI. */
 int api_authorizer(struct request *req);
 
+/*
+ * GET /healthz: the process serves. GET /readyz: it can do its work; how each
+ * cluster is, for those who may know (watchers.h): with ?verbose, with
+ * ?cluster=NAME (404: there is none), or as JSON (Accept). 503 while it ends
+ * and without `kubernetes` settings; never for a cluster's sake. Nobody is
+ * asked who he is.
+ */
+int api_healthz(struct request *req);
+int api_readyz(struct request *req);
+/* Prometheus' metrics, for those who may know. */
+int api_metrics(struct request *req);
+
 #endif

@@ -212,6 +212,8 @@ send_on(struct proxy *p)
 	    &p->rq.nheaders);
 	p->rq.cred = &p->access.cred;
 	p->rq.length = req->length;
+	p->rq.id = req->id;
+	p->rq.counts = p->cluster->counts;
 	if (strcmp(req->method, "TRACE") == 0 ||
 	    strcmp(req->method, "CONNECT") == 0) {
 		err_set(&err, E_INPUT, "method %s does not pass", req->method);

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "jsonx.h"
 #include "log.h"
+#include "metrics.h"
 #include "sink.h"
 #include "strbuf.h"
 
@@ -291,10 +292,12 @@ tell_lost(struct sink *s)
 void
 audit(const struct audit_event *e)
 {
-	struct sink *s = take();
+	struct sink *s;
 	int r;
 
-	if (s == NULL)
+	if (strcmp(e->event, "request") != 0)
+		metrics_event(e->event, e->provider);
+	if ((s = take()) == NULL)
 		return;
 	if (sink_moved(s)) {
 		sink_put(s);
@@ -302,10 +305,12 @@ audit(const struct audit_event *e)
 		if ((s = take()) == NULL)
 			return;
 	}
-	if ((r = write_event(s, e)) != 0)
+	if ((r = write_event(s, e)) != 0) {
+		metric_add(METRIC_AUDIT_LOST, 1);
 		complain(__atomic_add_fetch(&log_to.lost, 1,
 		    __ATOMIC_RELAXED), r);
-	else if (__atomic_load_n(&log_to.lost, __ATOMIC_RELAXED) != 0)
+	} else if (__atomic_load_n(&log_to.lost, __ATOMIC_RELAXED) != 0) {
 		tell_lost(s);
+	}
 	sink_put(s);
 }

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "fetcher.h"
+#include "metrics.h"
 #include "transport_private.h"
 
 #define BATCH_LOOK 100	/* ms between looks whether the client left */
@@ -101,7 +102,10 @@ fetch_refused(struct fetch_group *g, size_t i)
 		f->err = f[-1].err;
 	else
 		upstream_admit(f->up, &f->err);
-	return f->err.code != 0;
+	if (f->err.code == 0)
+		return false;
+	metrics_failure(f->counts, f->err.code);
+	return true;
 }
 
 /* The fetches of one thread, in order, handed over under one lock. */
@@ -152,6 +156,7 @@ refuse(struct fetch *f, const struct err *err)
 	for (; f != NULL; f = next) {
 		next = f->next;
 		f->err = *err;
+		metrics_failure(f->counts, err->code);
 		f->done(f);
 	}
 }

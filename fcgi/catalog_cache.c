@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "entity.h"
 #include "err.h"
+#include "metrics.h"
 
 struct reading {
 	unsigned char key[CATALOG_KEY_LEN];
@@ -120,9 +121,18 @@ slot_find(struct catalog_cache *c, struct reading **slot,
 	    (rd->done && rd->expires <= clock_mono_ms()))
 		return NULL;
 	rd->refs++;
+	metric_add(rd->done ? METRIC_CATALOG_KEPT : METRIC_CATALOG_WAITED, 1);
 	while (!rd->done)
 		pthread_cond_wait(&c->done, &c->lock);
 	return rd;
+}
+
+static int
+read_it(const struct catalog_reader *reader, struct arena *arena,
+    struct entity *out, struct err *err)
+{
+	metric_add(METRIC_CATALOG_READ, 1);
+	return reader->read(reader->ctx, arena, out, err);
 }
 
 int
@@ -137,20 +147,19 @@ catalog_cache_get(struct catalog_cache *c,
 	int r;
 
 	if (c->fresh_ms == 0)
-		return reader->read(reader->ctx, arena, out, err);
+		return read_it(reader, arena, out, err);
 	pthread_mutex_lock(&c->lock);
 	if ((rd = slot_find(c, slot, key)) == NULL &&
 	    (rd = slot_take(slot, key)) != NULL) {
 		pthread_mutex_unlock(&c->lock);
-		r = reader->read(reader->ctx, rd->arena, &rd->entity,
-		    &rd->err);
+		r = read_it(reader, rd->arena, &rd->entity, &rd->err);
 		pthread_mutex_lock(&c->lock);
 		rd->code = r;
 		slot_settle(c, slot, rd);
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (rd == NULL)
-		return reader->read(reader->ctx, arena, out, err);
+		return read_it(reader, arena, out, err);
 	r = reading_copy(rd, arena, out, err);
 	pthread_mutex_lock(&c->lock);
 	reading_put(rd);

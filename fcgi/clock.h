@@ -5,6 +5,7 @@
 
 int64_t clock_wall_ms(void);	/* milliseconds since 1970, UTC */
 int64_t clock_mono_ms(void);	/* milliseconds since some point at boot */
+int64_t clock_mono_us(void);	/* the same in microseconds */
 /* Seconds (a setting) to milliseconds, rounded up so that 0.0001 is not 0. */
 int64_t clock_ms(double seconds);
 

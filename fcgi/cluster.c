@@ -16,6 +16,7 @@
 #include "direct_name.h"
 #include "err.h"
 #include "files.h"
+#include "metrics.h"
 #include "settings.h"
 #include "shown.h"
 #include "transport.h"
@@ -162,6 +163,7 @@ cluster_prepare(struct cluster *c, const struct settings *settings,
 {
 	struct err err = ERR_INIT;
 
+	c->counts = metrics_cluster(c->name);
 	if (c->broken != NULL) {	/* a locator knew already */
 		c->base_path = "";
 		return;

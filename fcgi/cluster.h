@@ -9,6 +9,7 @@
 
 #include "secret.h"
 
+struct cluster_counts;
 struct json_object;
 struct provider_ops;
 struct upstream;
@@ -94,6 +95,7 @@ struct cluster {
 	const struct provider_ops *provider;
 	void *provider_state;		/* of the runtime; borrowed */
 	struct upstream *upstream;	/* a reference; NULL when broken */
+	struct cluster_counts *counts;	/* of metrics.h */
 	const char *base_path;		/* of url: "" or "/prefix", no slash at
 					   the end */
 	const char *direct_name;	/* of upstream: direct_name.h; NULL

@@ -13,6 +13,7 @@
 
 #include "audit.h"
 #include "cgi.h"
+#include "clock.h"
 #include "cmd.h"
 #include "documents.h"
 #include "ending.h"
@@ -26,6 +27,7 @@
 #include "listen.h"
 #include "live.h"
 #include "log.h"
+#include "metrics.h"
 #include "pool.h"
 #include "portal.h"
 #include "reads.h"
@@ -328,31 +330,43 @@ kubeconfigs_usable(struct serve *sv, const struct settings *s, bool changed)
 	return ok;
 }
 
-/* changed: which file or list did; NULL: we were told to. */
-static void
-reload(struct serve *sv, const char *changed)
+/* The settings as they are now, if they can be used; else why not is said. */
+static struct settings *
+settings_again(struct serve *sv, bool changed)
 {
 	struct settings *s = load_settings(sv);
-	struct runtime *rt;
 
 	if (!reload_usable(sv, s)) {
 		log_error("settings are not used: the old ones stay");
 		watch_again(sv, sv->rt->settings);
 		settings_free(s);
-		return;
+		return NULL;
 	}
 	watch_again(sv, s);
-	if (!kubeconfigs_usable(sv, s, changed != NULL)) {
+	if (!kubeconfigs_usable(sv, s, changed)) {
 		log_error("a kubeconfig cannot be used: the last good list of "
 		    "clusters stays");
 		settings_free(s);
-		return;
+		return NULL;
 	}
 	if (open_audit(s) != 0) {
 		log_error("settings are not used: the old ones stay");
 		settings_free(s);
-		return;
+		return NULL;
 	}
+	return s;
+}
+
+/* changed: which file or list did; NULL: we were told to. */
+static void
+reload(struct serve *sv, const char *changed)
+{
+	struct settings *s = settings_again(sv, changed != NULL);
+	struct runtime *rt;
+
+	metric_add(s != NULL ? METRIC_RELOADS : METRIC_RELOADS_REFUSED, 1);
+	if (s == NULL)
+		return;
 	if (changed == NULL)
 		store_keeper_keys(sv->keeper);
 	list_keeper_use(sv->services.lists, s, 0);
@@ -469,6 +483,7 @@ run(struct serve *sv)
 	sigset_t set;
 	int code;
 
+	metric_add(METRIC_STARTED, clock_wall_ms());
 	block_signals(&set);
 	if ((s = load_settings(sv)) == NULL)
 		return 2;

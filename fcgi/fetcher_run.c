@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "fetcher_private.h"
+#include "metrics.h"
 
 #define RUN_PRESIZE (1 << 20)	/* trust a Content-Length so far */
 #define RUN_TRIES 2		/* after the first; the last on a connection
@@ -18,9 +19,21 @@
 
 /* ---- the fetch ---- */
 
+/* An answer that was too long, or broke off, is both. */
+static void
+count(const struct fetch *f)
+{
+	if (f->status != 0)
+		metrics_answer(f->counts, f->status,
+		    (clock_mono_ms() - f->began) * 1000);
+	if (f->err.code != 0)
+		metrics_failure(f->counts, f->err.code);
+}
+
 void
 fetch_over(struct fetch *f)
 {
+	count(f);
 	if (f->done != NULL)
 		f->done(f);
 	else
@@ -123,6 +136,7 @@ run_init(struct running *run, struct fetch *fetch)
 		.path = fetch->path,
 		.lines = fetch->headers,
 		.cred = fetch->cred,
+		.id = fetch->id,
 		.length = (int64_t)fetch->upload_len,
 		.bounded = true,
 		/* What cannot go out twice needs one that is open. */

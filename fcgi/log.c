@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "sink.h"
 #include "strbuf.h"
 
@@ -67,7 +68,8 @@ log_msg(enum log_level level, const char *fmt, ...)
 		add_escaped(&line, text);
 		strbuf_addch(&line, '\n');
 		/* If that fails there is nowhere to complain. */
-		sink_stderr(line.buf, line.len);
+		if (sink_stderr(line.buf, line.len) != 0)
+			metric_add(METRIC_LOG_LOST, 1);
 	}
 	strbuf_release(&line);
 }

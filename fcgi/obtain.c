@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "impersonate.h"
 #include "log.h"
+#include "metrics.h"
 #include "obtain.h"
 #include "provider_call.h"
 #include "request.h"
@@ -170,6 +171,18 @@ keep_sources(struct access *out, const struct source_asker *asker)
 	memcpy(out->pending, asker->pending, SOURCE_KEY);
 }
 
+/* For /readyz: what it is to blame for, not what one request was. */
+static void
+note_outcome(const struct cluster *c, enum provider_verdict v,
+    const struct err *err)
+{
+	if (v == PROVIDER_OK)
+		metrics_credential(c->counts, true);
+	else if (v == PROVIDER_FAILED && err->code != E_PENDING &&
+	    err->code != E_INPUT && err->code != E_GONE)
+		metrics_credential(c->counts, false);
+}
+
 /* The call's provider, and what comes after it. */
 static enum provider_verdict
 obtain_all(const struct request *req, const struct provider_call *call,
@@ -185,6 +198,7 @@ obtain_all(const struct request *req, const struct provider_call *call,
 		v = cluster->provider->obtain(cluster->provider_state, call,
 		    &out->cred, err);
 	keep_sources(out, call->core);
+	note_outcome(cluster, v, err);
 	if (v == PROVIDER_OK && access_act(req, cluster, out, err) != 0)
 		v = PROVIDER_REFUSED;
 	if (v != PROVIDER_OK)

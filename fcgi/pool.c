@@ -14,6 +14,7 @@
 #include "fcgi.h"
 #include "listen.h"
 #include "log.h"
+#include "metrics.h"
 #include "pool.h"
 #include "runtime.h"
 #include "streams.h"
@@ -66,6 +67,7 @@ take(struct pool *p, int fd)
 	mine = p->waiting[fd];
 	p->waiting[fd] = false;
 	pthread_mutex_unlock(&p->keeping);
+	metric_add(METRIC_POOL_KEPT, -mine);
 	return mine;
 }
 
@@ -89,6 +91,7 @@ keep_connection(struct pool *p, int fd, int op)
 		pthread_mutex_lock(&p->keeping);
 		kept = !p->stopping && watch(p, fd, op) == 0;
 		p->waiting[fd] = kept;
+		metric_add(METRIC_POOL_KEPT, kept);
 		pthread_mutex_unlock(&p->keeping);
 	}
 	if (!kept)
@@ -100,8 +103,11 @@ static void
 serve(struct pool *p, int fd, int op)
 {
 	struct runtime *rt = pool_runtime(p);
-	enum fcgi_after after = fcgi_serve(fd, rt);
+	enum fcgi_after after;
 
+	metric_add(METRIC_POOL_BUSY, 1);
+	after = fcgi_serve(fd, rt);
+	metric_add(METRIC_POOL_BUSY, -1);
 	runtime_put(rt);
 	if (after == FCGI_KEEP)
 		keep_connection(p, fd, op);
@@ -215,6 +221,7 @@ start_threads(struct pool *p, unsigned n, struct err *err)
 			p->n++;
 	}
 	pthread_attr_destroy(&attr);
+	metric_add(METRIC_POOL_THREADS, p->n);
 	pthread_mutex_lock(&p->lock);
 	p->running += p->n;
 	pthread_mutex_unlock(&p->lock);
@@ -302,6 +309,7 @@ close_waiting(struct pool *p)
 		if (!p->waiting[fd])
 			continue;
 		p->waiting[fd] = false;
+		metric_add(METRIC_POOL_KEPT, -1);
 		close(fd);
 	}
 	pthread_mutex_unlock(&p->keeping);
@@ -313,6 +321,7 @@ pool_stop(struct pool *p, double seconds)
 	uint64_t one = 1;
 	unsigned i;
 
+	metric_add(METRIC_ENDING, 1);
 	listen_unlink(p->listener);
 	if (write(p->stop, &one, sizeof(one)) != sizeof(one))
 		BUG("cannot signal the pool");

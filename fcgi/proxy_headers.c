@@ -32,7 +32,8 @@ static const char *const replaced[] = {
 	"cross-origin-resource-policy", "referrer-policy",
 	"x-content-type-options", "x-dns-prefetch-control",
 	"x-download-options", "x-frame-options",
-	"x-permitted-cross-domain-policies", "x-xss-protection",
+	"x-permitted-cross-domain-policies", "x-request-id",
+	"x-xss-protection",
 };
 
 static bool

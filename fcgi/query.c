@@ -104,6 +104,7 @@ query_choose(struct query *q)
 			continue;
 		row = &q->rows[q->n++];
 		row->cluster = all->items[i];
+		row->id = q->req->id;
 		row->selector = &q->selector;
 		row->lists = lists_of(q, row->cluster, &shared);
 	}

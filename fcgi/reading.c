@@ -127,6 +127,8 @@ reading_new(const struct fetch *like, struct guise *guise)
 	rd->fetch.up = like->up;
 	rd->fetch.path = xstrdup(like->path);
 	rd->fetch.limit = like->limit;
+	rd->fetch.id = like->id == NULL ? NULL : xstrdup(like->id);
+	rd->fetch.counts = like->counts;
 	rd->fetch.cred = &guise->cred;
 	rd->fetch.owner = rd;
 	strbuf_init(&rd->fetch.body, 0);
@@ -154,6 +156,7 @@ reading_put(struct reading *rd)
 	guise_put(rd->guise);
 	upstream_put(rd->fetch.up);
 	free((void *)(uintptr_t)rd->fetch.path);
+	free((void *)(uintptr_t)rd->fetch.id);
 	free(rd->why);
 	pthread_mutex_destroy(&rd->looking);
 	free(rd);

@@ -18,6 +18,8 @@
 
 #define TARGET_MAX 32768	/* nginx and Apache refuse longer lines */
 #define METHOD_MAX 32
+#define ID_CHARS "0123456789abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ-_."
 /* A body that is kept is small; one that dribbles in holds a thread. */
 #define BODY_SECONDS 10
 
@@ -230,9 +232,20 @@ init_length(struct request *req, struct err *err)
 	return 0;
 }
 
+/* It goes into logs and headers, so it is plain and bounded. */
+static bool
+id_ok(const char *id)
+{
+	size_t len = id == NULL ? 0 : strlen(id);
+
+	return len >= REQUEST_ID_MIN && len <= REQUEST_ID_MAX &&
+	    strspn(id, ID_CHARS) == len;
+}
+
 /*
- * nginx's $request_id where it is handed over, so that logs join. Else one
- * of ours: random for the process, counted within.
+ * nginx's $request_id where it is handed over, or that of Apache's
+ * mod_unique_id, so that logs join. Never a header of the client. Else one of
+ * ours: random for the process, counted within.
  */
 static void
 init_id(struct request *req)
@@ -243,8 +256,10 @@ init_id(struct request *req)
 	uint64_t part[2];
 	size_t i;
 
-	if (given != NULL && strlen(given) == 32 && strspn(given, hex) == 32) {
-		memcpy(req->id, given, 33);
+	if (given == NULL)
+		given = request_param(req, "UNIQUE_ID");
+	if (id_ok(given)) {
+		memcpy(req->id, given, strlen(given) + 1);
 		return;
 	}
 	if (__atomic_load_n(&process, __ATOMIC_RELAXED) == 0) {

@@ -24,6 +24,9 @@ struct carrier {
 	bool (*gone)(void *ctx);
 };
 
+#define REQUEST_ID_MIN 8
+#define REQUEST_ID_MAX 64	/* an API server cuts what is longer */
+
 struct request {
 	struct arena *arena;
 	struct runtime *rt;		/* settings it began with; borrowed */
@@ -39,7 +42,8 @@ struct request {
 	const char *route_path;		/* below, normalised, for routing */
 	int64_t length;			/* of the body; -1: unknown (chunked) */
 	bool is_head;
-	char id[33];			/* request id, hex */
+	char id[REQUEST_ID_MAX + 1];	/* of the web server, or ours */
+	unsigned route;			/* route.h's number of its route */
 	int64_t started;		/* mono ms */
 	bool limited_ok;		/* the route is for limited tokens of
 					   Backstage, too; before who */

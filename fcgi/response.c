@@ -83,7 +83,8 @@ start(struct request *req, int status)
 	n = snprintf(line, sizeof(line), "Status: %d\r\n", status);
 	if (out(req, line, (size_t)n) != 0)
 		return E_GONE;
-	return out(req, SECURITY_HEADERS, sizeof(SECURITY_HEADERS) - 1);
+	out(req, SECURITY_HEADERS, sizeof(SECURITY_HEADERS) - 1);
+	return response_header(req, "X-Request-Id", req->id);
 }
 
 int
@@ -226,6 +227,21 @@ response_json_stream(struct request *req, int status)
 	response_start(req, status);
 	json_headers(req);
 	return response_body(req);
+}
+
+int
+response_text(struct request *req, int status, const char *type,
+    const struct strbuf *text)
+{
+	char length[32];
+
+	snprintf(length, sizeof(length), "%zu", text->len);
+	response_start(req, status);
+	response_header(req, "Content-Type", type);
+	response_header(req, "Content-Length", length);
+	response_header(req, "Cache-Control", "no-store");
+	response_body(req);
+	return response_write(req, text->buf, text->len);
 }
 
 int

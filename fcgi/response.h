@@ -9,6 +9,7 @@
 
 struct err;
 struct request;
+struct strbuf;
 
 /* Status line and the headers of every answer; more may follow. */
 int response_start(struct request *req, int status);
@@ -42,6 +43,9 @@ int response_json(struct request *req, int status, const char *data,
     size_t len);
 /* Start a JSON answer whose body follows by response_write. */
 int response_json_stream(struct request *req, int status);
+/* A whole answer of plain text that nobody keeps. */
+int response_text(struct request *req, int status, const char *type,
+    const struct strbuf *text);
 /* 404 with an empty body and no content type: unknown route or method. */
 int response_empty(struct request *req, int status);
 

@@ -13,6 +13,7 @@
 #include "connect_answer.h"
 #include "err.h"
 #include "log.h"
+#include "metrics.h"
 #include "permission.h"
 #include "request.h"
 #include "response.h"
@@ -62,6 +63,34 @@ static const struct route routes[] = {
 	    api_portal_decide },
 	{ "POST", "/portal/end", "kubernetes.clusters.read", api_portal_end },
 };
+
+/* For machines that watch, who are nobody; and the numbers of what is counted
+   besides. */
+enum { OPEN_HEALTHZ, OPEN_READYZ, OPEN_METRICS, OPEN_AUTHORIZER, OPEN_NONE,
+    OPENS };
+#define NUMBER_OF(open) ((unsigned)ARRAY_LEN(routes) + (open))
+static const struct {
+	const char *label;
+	int (*handler)(struct request *req);
+} opens[OPENS] = {
+	[OPEN_HEALTHZ] = { "/healthz", api_healthz },
+	[OPEN_READYZ] = { "/readyz", api_readyz },
+	[OPEN_METRICS] = { "/metrics", api_metrics },	/* settings */
+	[OPEN_AUTHORIZER] = { "authorizer", NULL },
+	[OPEN_NONE] = { "none", NULL },
+};
+
+const char *
+route_label(unsigned number)
+{
+	_Static_assert(ARRAY_LEN(routes) + OPENS <= METRICS_ROUTES,
+	    "too many routes to count");
+
+	if (number < ARRAY_LEN(routes))
+		return routes[number].pattern;
+	number -= ARRAY_LEN(routes);
+	return number < OPENS ? opens[number].label : NULL;
+}
 
 /* Pages to read, for which a limited token of Backstage will do, also the one
    in its cookie. */
@@ -248,6 +277,25 @@ limited_ok(const struct request *req)
 	    IS_ONE_OF(req, limited_patterns);
 }
 
+/* Which of those that are open to all; OPEN_NONE. */
+static unsigned
+open_find(const struct request *req, const char *path)
+{
+	const char *pattern;
+	unsigned i;
+
+	if (strcmp(req->method, "GET") != 0 && !req->is_head)
+		return OPEN_NONE;
+	for (i = 0; i <= OPEN_METRICS; i++) {
+		pattern = i == OPEN_METRICS ?
+		    req->rt->settings->metrics_path : opens[i].label;
+		if (pattern != NULL && route_matches(pattern, path) &&
+		    route_find(req, path, true) == NULL)
+			return i;
+	}
+	return OPEN_NONE;
+}
+
 static int
 dispatch(struct request *req, struct err *err)
 {
@@ -265,6 +313,7 @@ dispatch(struct request *req, struct err *err)
 			return answer_options(req, other);
 		return response_empty(req, 404);
 	}
+	req->route = (unsigned)(r - routes);
 	if (!permitted(&req->who, r->permission))
 		return answer_denied(req, r);
 	if (identity_same_origin(req, &req->who, err) != 0)
@@ -321,12 +370,22 @@ answer(struct request *req, struct err *err)
 	const char *role = request_param(req, "FCGI_ROLE");
 	int r = request_init(req, err);
 
-	if (role != NULL && strcmp(role, "RESPONDER") != 0)
+	unsigned open;
+
+	req->route = NUMBER_OF(OPEN_NONE);
+	if (role != NULL && strcmp(role, "RESPONDER") != 0) {
+		req->route = NUMBER_OF(OPEN_AUTHORIZER);
 		return answer_role(req, r, role, err);
+	}
 	if (r == E_NOTFOUND)
 		return response_empty(req, 404);
 	if (r != 0)
 		return response_error(req, err);
+	open = open_find(req, req->route_path);
+	if (open != OPEN_NONE && open == open_find(req, req->below)) {
+		req->route = NUMBER_OF(open);
+		return opens[open].handler(req);
+	}
 	if (!req->rt->settings->have_kubernetes)
 		return response_empty(req, 404);
 	if (IS_ONE_OF(req, open_patterns))
@@ -338,20 +397,38 @@ answer(struct request *req, struct err *err)
 	return dispatch(req, err);
 }
 
-void
-route_handle(struct request *req)
+/* Machines that watch ask every few seconds, and touch nothing. */
+static void
+tell(struct request *req, const struct err *err)
 {
-	struct err err = ERR_INIT;
-	int r = answer(req, &err);
+	bool open = req->route >= ARRAY_LEN(routes) &&
+	    opens[req->route - ARRAY_LEN(routes)].handler != NULL;
 
-	if (r == 0 && !req->response.started)
-		BUG("no answer to %s %s", req->method, req->raw_path);
-	log_info("%s %s %s status=%d bytes=%llu ms=%lld user=%s%s%s%s",
-	    req->id, req->method, req->raw_path, req->response.status,
+	log_msg(open && req->response.status < 400 ? LOG_LEVEL_DEBUG :
+	    LOG_LEVEL_INFO, "%s %s %s status=%d bytes=%llu ms=%lld user=%s%s%s"
+	    "%s", req->id, req->method, req->raw_path, req->response.status,
 	    (unsigned long long)req->response.bytes,
 	    (long long)(clock_mono_ms() - req->started),
 	    req->who.user ? req->who.user : "-",
 	    req->response.failed ? " (client left)" : "",
-	    err.detail[0] ? " " : "", err.detail);
-	audit_request(req);
+	    err->detail[0] ? " " : "", err->detail);
+	if (!open)
+		audit_request(req);
+}
+
+void
+route_handle(struct request *req)
+{
+	struct err err = ERR_INIT;
+	int64_t began = clock_mono_us();
+	int r;
+
+	metric_add(METRIC_IN_FLIGHT, 1);
+	r = answer(req, &err);
+	if (r == 0 && !req->response.started)
+		BUG("no answer to %s %s", req->method, req->raw_path);
+	tell(req, &err);
+	metrics_request(req->route, req->response.status,
+	    clock_mono_us() - began);
+	metric_add(METRIC_IN_FLIGHT, -1);
 }

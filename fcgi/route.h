@@ -21,5 +21,8 @@ void route_handle(struct request *req);
  * gives.
  */
 int route_admit_proxy(struct request *req, bool has_path, struct err *err);
+/* The pattern of the route of that number (request.h), or what else is counted
+   there; NULL: there is no such number. */
+const char *route_label(unsigned number);
 
 #endif

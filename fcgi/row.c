@@ -46,6 +46,8 @@ fetch_make(struct fetch *f, const struct row *row, const char *target,
 	f->cred = &row->access.cred;
 	f->path = target;
 	f->limit = limit;
+	f->id = row->id;
+	f->counts = row->cluster->counts;
 }
 
 static enum row_next

@@ -29,6 +29,7 @@ struct row_answer {
 
 struct row {
 	const struct cluster *cluster;
+	const char *id;		/* of the request */
 	const struct object_lists *lists;
 	const struct selector *selector;
 
@@ -61,7 +62,7 @@ enum row_next {
 	ROW_METRICS,	/* its metrics_group is, then row_metrics_in */
 };
 
-/* cluster, lists and selector are filled; the rest is zero. */
+/* cluster, id, lists and selector are filled; the rest is zero. */
 enum row_next row_open(struct row *row, struct request *req,
     struct json_object *auth);
 /* True: wait_group arrives in the batch. False: call row_arrived now. */

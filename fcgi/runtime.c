@@ -7,8 +7,10 @@
 #include "arena.h"
 #include "backstage_users.h"
 #include "catalog.h"
+#include "clock.h"
 #include "err.h"
 #include "locator.h"
+#include "metrics.h"
 #include "obtain.h"
 #include "permission.h"
 #include "row_live.h"
@@ -87,6 +89,7 @@ try_cluster(struct runtime *rt, struct cluster *c, struct problems *problems)
 	if (c->broken != NULL || !(c->provider->flags & PROVIDER_FILES) ||
 	    obtain_try(rt, c, &err) == 0)
 		return;
+	metrics_credential(c->counts, false);
 	c->doubt = arena_strdup(rt->arena, err.text);
 	problems_add(problems, true, "%s: %s%s%s", c->where ? c->where :
 	    "settings", err.text, err.detail[0] != '\0' ? ": " : "",
@@ -129,6 +132,7 @@ runtime_new(struct settings *settings, const struct services *services,
 	size_t i;
 
 	rt->refs = 1;
+	rt->made = clock_wall_ms();
 	rt->arena = arena_new();
 	rt->settings = settings;
 	rt->transport = transport;

@@ -58,6 +58,7 @@ struct runtime {
 	struct clusters clusters;	/* owned; in the order of locators */
 	struct provider_state *states;	/* those that clusters need */
 	size_t nstates;
+	int64_t made;			/* wall ms */
 	unsigned refs;
 	/* The last address that a provider's locate gave (obtain.c). */
 	struct located *located;

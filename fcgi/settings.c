@@ -124,6 +124,17 @@ read_custom_providers(struct settings *s, const struct node *list)
 	}
 }
 
+/* No list is this machine; an empty one is nobody. */
+static void
+read_metrics(struct settings *s, const struct node *ours)
+{
+	static const char *own[] = { "127.0.0.1/8", "::1" };
+
+	if (node_get(node_get(ours, "metrics"), "allow") == NULL)
+		s->metrics_allow = (struct string_list){ .items = own,
+		    .n = ARRAY_LEN(own) };
+}
+
 static void
 read_ours(struct settings *s, const struct node *root)
 {
@@ -135,6 +146,7 @@ read_ours(struct settings *s, const struct node *root)
 		len--;
 	s->base_path = arena_strndup(s->arena, s->base_path, len);
 	read_identity(s, root);
+	read_metrics(s, ours);
 	read_custom_providers(s, node_get(ours, "providers"));
 	read_logins(s, node_get(ours, "login"));
 	s->ca_file_at = place_of(s->arena, node_get(ours, "caFile"));

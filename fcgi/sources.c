@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 
 #include "clock.h"
+#include "metrics.h"
 #include "sources_private.h"
 #include "store.h"
 #include "transport.h"
@@ -25,6 +26,7 @@ entry_make(struct sources *s, struct entry *e,
 	const struct share sh = { e->key, source, call, &asker->refused };
 	struct source_value v = SOURCE_VALUE_INIT;
 	enum entry_state was = e->state;
+	int64_t began = clock_mono_us();
 	int r;
 
 	e->pins++;
@@ -35,6 +37,8 @@ entry_make(struct sources *s, struct entry *e,
 		r = source->make(call, source->ctx, &v, err);
 	else
 		r = share_make(s, &sh, &v, err);
+	if (r != E_PENDING && !source->local)
+		metrics_source(source->kind, r, clock_mono_us() - began);
 	if (r != 0 && r != E_PENDING && !source->local)
 		source_report(source->kind, err);
 	pthread_mutex_lock(&s->lock);
@@ -272,6 +276,19 @@ sources_await(struct source_wait *w, struct batch *b,
 	}
 	pthread_mutex_unlock(&s->lock);
 	return wait;
+}
+
+void
+sources_count(struct sources *s, struct source_counts *out)
+{
+	pthread_mutex_lock(&s->lock);
+	*out = (struct source_counts){
+		.entries = s->nentries,
+		.jobs = s->jobs,
+		.threads = s->threads,
+		.idle = s->idle,
+	};
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- life ---- */

@@ -108,6 +108,13 @@ struct source_wait {
 bool sources_await(struct source_wait *w, struct batch *b,
     struct fetch_group *group, int64_t deadline);
 
+/* What there is now. */
+struct source_counts {
+	size_t entries;
+	unsigned jobs, threads, idle;	/* jobs: not ended yet */
+};
+void sources_count(struct sources *s, struct source_counts *out);
+
 /* ---- for obtain.c, which runs what the pool is given ---- */
 
 struct source_job {

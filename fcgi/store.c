@@ -139,6 +139,18 @@ store_close(struct store *st)
 	free(st);
 }
 
+int
+store_look(struct store *st, struct err *err)
+{
+	return look(st, err);
+}
+
+const char *
+store_type(const struct store *st)
+{
+	return st->ops->type;
+}
+
 bool
 store_is_shared(const struct store *st)
 {
@@ -231,7 +243,7 @@ store_fetch(struct store *st, const struct store_item *item,
 
 	if (r != 0)
 		return r;
-	r = st->ops->get(st->be, item, &out->sealed, &out->expires, err);
+	r = store_do_get(st, item, out, err);
 	if (r == 0 && out->expires != 0 && out->expires <= st->now())
 		r = err_set(err, E_NOTFOUND, "what was stored has expired");
 	return r;
@@ -291,7 +303,7 @@ store_put(struct store *st, const struct store_item *item,
 	if (r == 0)
 		r = row_seal(st, value, &row, &sealed, err);
 	if (r == 0)
-		r = st->ops->put(st->be, &row, st->now(), err);
+		r = store_do_put(st, &row, err);
 	strbuf_release(&sealed);
 	return r;
 }
@@ -311,7 +323,7 @@ swap_with(struct store *st, const struct store_swap *swap,
 		return r;
 	if (!is)
 		return err_set(err, E_BUSY, "another value is stored now");
-	return st->ops->swap(st->be, row, old, st->now(), err);
+	return store_do_swap(st, row, old, err);
 }
 
 int
@@ -342,7 +354,7 @@ store_swap(struct store *st, const struct store_swap *swap, struct err *err)
 int
 store_del(struct store *st, const struct store_item *item, struct err *err)
 {
-	return st->ops->del(st->be, item, err);
+	return store_do_del(st, item, err);
 }
 
 void
@@ -382,7 +394,7 @@ store_lease(struct store *st, const struct store_item *item, int64_t ms,
 
 	out->item = *item;
 	secret_random(out->owner, sizeof(out->owner));
-	return st->ops->claim(st->be, &claim, err);
+	return store_do_claim(st, &claim, err);
 }
 
 int
@@ -392,11 +404,11 @@ store_lease_renew(struct store *st, const struct store_lease *lease,
 	const struct store_claim claim = { .lease = lease, .now = st->now(),
 		.ms = lease_ms(ms) };
 
-	return st->ops->renew(st->be, &claim, err);
+	return store_do_renew(st, &claim, err);
 }
 
 void
 store_lease_end(struct store *st, const struct store_lease *lease)
 {
-	st->ops->release(st->be, lease);
+	store_do_release(st, lease);
 }

@@ -148,6 +148,10 @@ struct store_visit {
 int store_each(struct store *st, struct store_visit *visit, struct err *err);
 /* Do other processes see the same? False for memory. */
 bool store_is_shared(const struct store *st);
+/* Can it be used, now? 0, or what err says. */
+int store_look(struct store *st, struct err *err);
+/* "sqlite", "redis"; NULL: the process's own memory. */
+const char *store_type(const struct store *st);
 
 /*
  * Sealed for somebody else to keep, a browser: as the store seals its own,

@@ -86,7 +86,7 @@ names_get(struct store *st, const char *kind, struct names *names,
 
 	list->kind = kind;
 	while (r == 0 && !list->end && names->n < EACH_MAX) {
-		r = st->ops->list(st->be, list, err);
+		r = store_do_list(st, list, err);
 		if (r == 0)
 			names_add(names, list);
 	}
@@ -149,7 +149,7 @@ store_each(struct store *st, struct store_visit *visit, struct err *err)
 int
 store_sweep(struct store *st, struct err *err)
 {
-	return st->ops->sweep(st->be, st->now() - GRACE_MS, err);
+	return store_do_sweep(st, st->now() - GRACE_MS, err);
 }
 
 /* --- Sealed anew ---------------------------------------------------------- */
@@ -181,7 +181,7 @@ seal_anew(struct store *st, const struct store_item *item,
 	store_seal(st, item, old->expires, value, &sealed);
 	row.sealed = sealed.buf;
 	row.len = sealed.len;
-	r = st->ops->swap(st->be, &row, old, st->now(), err);
+	r = store_do_swap(st, &row, old, err);
 	strbuf_release(&sealed);
 	return r;
 }
@@ -242,7 +242,7 @@ store_reseal(struct store *st, const int *stop, struct store_resealed *out,
 	memset(out, 0, sizeof(*out));
 	while (r == 0 && !list->end && !(stop != NULL &&
 	    __atomic_load_n(stop, __ATOMIC_RELAXED))) {
-		r = st->ops->list(st->be, list, err);
+		r = store_do_list(st, list, err);
 		if (r == 0)
 			r = reseal_page(st, list, stop, out, err);
 	}

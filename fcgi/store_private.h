@@ -25,4 +25,22 @@ int store_ready(struct store *st, struct err *err);
 struct seal_name store_name_of(const struct store_item *item,
     int64_t expires);
 
+/* store_calls.c: the back end's calls (store_backend.h), counted. */
+int store_do_get(struct store *st, const struct store_item *item,
+    struct store_sealed_row *out, struct err *err);
+int store_do_put(struct store *st, const struct store_row *row,
+    struct err *err);
+int store_do_del(struct store *st, const struct store_item *item,
+    struct err *err);
+int store_do_swap(struct store *st, const struct store_row *row,
+    const struct store_sealed_row *old, struct err *err);
+int store_do_list(struct store *st, struct store_list *list,
+    struct err *err);
+int store_do_sweep(struct store *st, int64_t before, struct err *err);
+int store_do_claim(struct store *st, const struct store_claim *claim,
+    struct err *err);
+int store_do_renew(struct store *st, const struct store_claim *claim,
+    struct err *err);
+void store_do_release(struct store *st, const struct store_lease *lease);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "lane.h"
+#include "metrics.h"
 #include "transfer.h"
 #include "transport_private.h"
 
@@ -70,6 +71,8 @@ head_pass(struct stream *s, int status)
 	s->head = s->dirty = true;
 	if (s->sent)
 		s->deadline = 0;
+	metrics_answer(s->rq->counts, status,
+	    (clock_mono_ms() - s->began) * 1000);
 	return s->io->head(s->io->ctx, status, headers, n);
 }
 
@@ -300,6 +303,7 @@ stream_init(struct stream *s)
 		.headers = rq->headers,
 		.nheaders = rq->nheaders,
 		.cred = rq->cred,
+		.id = rq->id,
 		.length = rq->length,
 		.ctx = s,
 		.on_head = on_head,
@@ -341,6 +345,9 @@ transport_stream(struct transport *t UNUSED, const struct stream_request *rq,
  out:
 	if (err != NULL)
 		*err = failure;
+	/* A 401 that is not passed on is no failure. */
+	if (r != 0 && r != E_PENDING)
+		metrics_failure(rq->counts, r);
 	transfer_release(&s.transfer);
 	strbuf_release(&s.lines);
 	return r;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "arena.h"
+#include "metrics.h"
 #include "path.h"
 #include "streams.h"
 
@@ -60,6 +61,8 @@ streams_enter(struct stream_place *place, bool is_long, unsigned max)
 		held_long += is_long;
 	}
 	pthread_mutex_unlock(&lock);
+	if (!ok)
+		metric_add(METRIC_PLACES_REFUSED, 1);
 	return ok;
 }
 
@@ -71,6 +74,15 @@ streams_leave(const struct stream_place *place)
 	held_long -= place->is_long;
 	stuck = false;
 	pthread_cond_signal(&freed);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+streams_count(struct streams_counts *out)
+{
+	pthread_mutex_lock(&lock);
+	*out = (struct streams_counts){ .places = places, .held = held,
+	    .held_long = held_long };
 	pthread_mutex_unlock(&lock);
 }
 

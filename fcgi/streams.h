@@ -25,6 +25,12 @@ struct stream_place {
 bool streams_enter(struct stream_place *place, bool is_long, unsigned max);
 void streams_leave(const struct stream_place *place);
 
+struct streams_counts {
+	unsigned places;	/* UINT_MAX: no bound */
+	unsigned held, held_long;
+};
+void streams_count(struct streams_counts *out);
+
 /* Does the request ask for an answer without end? query may be NULL. */
 bool streams_is_long(struct arena *arena, const char *path,
     const char *query);

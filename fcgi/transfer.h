@@ -26,6 +26,7 @@ struct transfer_spec {
 	size_t nheaders;
 	const char *const *lines;	/* more of them: "Name: value" */
 	const struct credential *cred;
+	const char *id;			/* of the request; or NULL */
 	int64_t length;			/* as in struct stream_request */
 	bool bounded;			/* a fetch: HTTP/2, decoded, Accept */
 	bool fresh;			/* on a new connection */

@@ -16,11 +16,11 @@
 #define TRANSFER_TARGET_MAX (64 * 1024)
 #define TRANSFER_METHOD_MAX 32
 
-/* Framing is curl's, the host and the credential are ours. */
-static const char *const own_headers[] = { "authorization", "connection",
-    "content-length", "expect", "host", "http2-settings", "keep-alive",
-    "proxy-authorization", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade" };
+/* Framing is curl's; the host, the credential and the id are ours. */
+static const char *const own_headers[] = { "audit-id", "authorization",
+    "connection", "content-length", "expect", "host", "http2-settings",
+    "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade", "x-request-id" };
 
 /* ---- what may be sent ---- */
 
@@ -246,6 +246,11 @@ make_lines(struct transfer *t, const struct transfer_spec *spec,
 	    (r = add_whole(t, &n, spec->cred->acting, err)) != 0 ||
 	    (r = add_headers(t, &n, spec, err)) != 0)
 		return r;
+	/* The API server's audit log has it, and says it back. */
+	if (spec->id != NULL) {
+		add_line(t, &n, "Audit-ID", spec->id);
+		add_line(t, &n, "X-Request-Id", spec->id);
+	}
 	if (spec->bounded && spec->method == NULL) {
 		add_line(t, &n, "Accept", "application/json");
 		add_line(t, &n, "Content-Type", "application/json");

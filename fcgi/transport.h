@@ -22,6 +22,7 @@
 #include "err.h"
 #include "strbuf.h"
 
+struct cluster_counts;
 struct transport;
 struct upstream;
 struct batch;
@@ -77,6 +78,9 @@ int upstream_admit(struct upstream *up, struct err *err);
  */
 void upstream_wrote(struct upstream *up);
 unsigned upstream_writes(const struct upstream *up);
+/* Is its breaker open? since: wall ms, of its last change; 0: there was
+   none. */
+bool upstream_refuses(struct upstream *up, int64_t *since);
 
 /* One bounded request. The caller fills the first part and owns it all. */
 struct fetch {
@@ -95,6 +99,9 @@ struct fetch {
 	bool secret;		/* the answer must be wiped: growing leaves no
 				   copies of it behind */
 	bool unkept;		/* reads_submit: share it, keep it for nobody */
+	const char *id;		/* of the request it is for, as Audit-ID and
+				   X-Request-Id: to clusters only; or NULL */
+	struct cluster_counts *counts;	/* of metrics.h; or NULL */
 	void *owner;		/* the caller's */
 	void (*done)(struct fetch *f);	/* of transport_begin's; else NULL */
 
@@ -180,6 +187,8 @@ struct stream_request {
 	size_t nheaders;
 	const struct credential *cred;
 	int64_t length;		/* of the body; 0: none; -1: chunked */
+	const char *id;		/* as in struct fetch */
+	struct cluster_counts *counts;
 };
 
 #define STREAM_AGAIN (-1000)	/* read: nothing now, poll fd */

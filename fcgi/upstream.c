@@ -409,6 +409,18 @@ upstream_is_open(struct upstream *up)
 	return open;
 }
 
+bool
+upstream_refuses(struct upstream *up, int64_t *since)
+{
+	bool open;
+
+	pthread_mutex_lock(&up->lock);
+	open = up->breaker.open;
+	*since = up->changed;
+	pthread_mutex_unlock(&up->lock);
+	return open;
+}
+
 void
 upstream_report(struct upstream *up, const struct err *err, bool answered,
     int64_t began)
@@ -423,6 +435,8 @@ upstream_report(struct upstream *up, const struct err *err, bool answered,
 		up->last = *err;
 		opened = breaker_failed(&up->breaker, began);
 	}
+	if (opened || (was && answered))
+		up->changed = clock_wall_ms();
 	pthread_mutex_unlock(&up->lock);
 	if (opened) {
 		log_warn("%s does not answer: not asked until it is back",

@@ -51,6 +51,7 @@ struct upstream {
 
 	pthread_mutex_t lock;		/* of what follows */
 	struct breaker breaker;
+	int64_t changed;		/* wall ms: it opened or closed */
 	struct err last;		/* the failure that it counted last */
 	struct lane *lanes;		/* idle, the youngest first */
 	unsigned nlanes;

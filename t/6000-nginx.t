@@ -8,13 +8,15 @@ use Stagedoor::WebChecks;
 my $world = Stagedoor::WebChecks->new;
 my $pool = pool(settings => $world->settings_for);
 my $passwords = Stagedoor::WebChecks::password_file();
-my $web = nginx(pool => $pool, server => <<"END");
+my $watch = free_port();
+my $web = nginx(pool => $pool, watch => $watch, server => <<"END");
 	auth_basic "Backstage";
 	auth_basic_user_file $passwords;
 	set \$stagedoor_user \$remote_user;
 END
 
 $world->everything($web);
+$world->serves_watchers($watch);
 $world->compresses($web);
 $world->passes_chunked($web);
 $world->streams_answers($web);

@@ -11,7 +11,9 @@ my $settings = $world->settings_for;
 $settings->{stagedoor}{socketGroup} = Stagedoor::Web::apache_group();
 my $pool = pool(settings => $settings);
 my $passwords = Stagedoor::WebChecks::password_file();
+my $watch = free_port();
 my $web = Stagedoor::Web->apache('apache-proxy-fcgi', pool => $pool,
+    watch => $watch,
     modules => [qw(proxy proxy_fcgi)], location => <<"END");
 	AuthType Basic
 	AuthName Backstage
@@ -22,6 +24,7 @@ my $web = Stagedoor::Web->apache('apache-proxy-fcgi', pool => $pool,
 END
 
 $world->everything($web);
+$world->serves_watchers($watch);
 $world->compresses($web);
 $world->passes_chunked($web);
 $world->streams_answers($web);

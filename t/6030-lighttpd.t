@@ -8,7 +8,8 @@ use Stagedoor::WebChecks;
 my $world = Stagedoor::WebChecks->new;
 my $pool = pool(settings => $world->settings_for(remote_user => 1));
 my $passwords = Stagedoor::WebChecks::password_file();
-my $web = Stagedoor::Web->lighttpd(pool => $pool,
+my $watch = free_port();
+my $web = Stagedoor::Web->lighttpd(pool => $pool, watch => $watch,
     modules => '"mod_auth", "mod_authn_file"', more => <<"END");
 auth.backend = "htpasswd"
 auth.backend.htpasswd.userfile = "$passwords"
@@ -17,6 +18,7 @@ auth.require = ( "/api/kubernetes/" => ( "method" => "basic",
 END
 
 $world->everything($web);
+$world->serves_watchers($watch);
 $world->streams_answers($web);
 $world->streams_bodies($web);
 $world->notices_who_left($web, 'forever');

@@ -170,6 +170,25 @@ subtest 'the audit log names the user' => sub {
 	    0, 'the portal did nothing for itself';
 };
 
+subtest 'one id in all logs' => sub {
+	my $answer = proxied('acting', ann => GET => "$pods?limit=7",
+	    headers => { 'Audit-ID' => 'mine', 'X-Request-Id' => 'mine' });
+	my $id = $answer->{headers}{'x-request-id'};
+	is $answer->{headers}{'audit-id'}, $id, 'the cluster says it back';
+	my @of = $cluster->audit(qr{^\Q$pods\E\?limit=7});
+	is join(' ', map { $_->{auditID} } @of), $id,
+	    "the cluster's audit log has it";
+	like $pool->log_text, qr/ $id GET /, 'and our log';
+	like $pool->log_text, qr/"id":"$id"/, 'and our audit log';
+	ok wait_for(sub { $web->log_text =~ /"id":"$id"/ }, 5, 'the log'),
+	    "and nginx's";
+	my %lists;
+	$lists{$_->{auditID}}++ for $cluster->audit(
+	    qr{^\Q$pods\E\?labelSelector=|^\Q$maps\E\?labelSelector=});
+	is_deeply [values %lists], [(4) x values %lists],
+	    'the lists of a query have one, on both clusters';
+};
+
 subtest 'no way round' => sub {
 	my %admin = ('Impersonate-User' => 'admin',
 		'Impersonate-Group' => 'system:masters');

@@ -17,7 +17,8 @@ use Stagedoor::Util qw(free_port program top wait_for write_file);
 my $count = 0;
 
 # start(pool => POOL or socket => PATH, port => N, server => TEXT for the
-# server block, http => TEXT for the http block, user => 'alice'). With
+# server block, http => TEXT for the http block, user => 'alice', watch =>
+# PORT for stagedoor-metrics.conf). With
 # lane => 1 (or the file of settings) the direct lane is there, too, and
 # ->update_lane does what follows a change of the settings.
 sub start {
@@ -30,9 +31,11 @@ sub start {
 	my ($lane, $locations) = $opt{lane}
 	    ? ('include stagedoor/stagedoor-lane.conf;',
 		'include stagedoor/stagedoor-lane-location.conf;') : ('', '');
+	$lane .= 'include stagedoor/stagedoor-metrics.conf;' if $opt{watch};
 	return $class->start_bare(
 		name => $opt{name} // 'nginx', port => $port,
 		includes => $socket, lane => $opt{lane},
+		watch => $opt{watch},
 		http => ($opt{http} // '') . <<"END");
 	include stagedoor/stagedoor.conf;
 	$lane
@@ -51,7 +54,8 @@ sub start_bare {
 	my ($class, %opt) = @_;
 	my $dir = Stagedoor::Process::dir() . '/nginx-' . ++$count;
 	mkdir $dir or die "$dir: $!";
-	_copy_includes($dir, $opt{includes}) if defined $opt{includes};
+	_copy_includes($dir, $opt{includes}, $opt{watch} // 9180)
+	    if defined $opt{includes};
 	write_file("$dir/nginx.conf", _main_text($opt{http}));
 	_write_lane($dir, $opt{lane}) if $opt{lane};
 
@@ -112,12 +116,13 @@ sub _listens {
 # Files go below nginx.conf as the manual says; only where the pool's socket
 # and the log are is ours.
 sub _copy_includes {
-	my ($dir, $socket) = @_;
+	my ($dir, $socket, $watch) = @_;
 	mkdir "$dir/stagedoor" or die "$dir/stagedoor: $!";
 	for my $file (glob top() . '/nginx/stagedoor*.conf') {
 		my $text = slurp($file);
 		$text =~ s{unix:/run/stagedoor/\S+\.sock}{unix:$socket}g;
 		$text =~ s{/var/log/nginx/}{$dir/}g;
+		$text =~ s{127\.0\.0\.1:9180}{127.0.0.1:$watch}g;
 		my ($name) = $file =~ m{([^/]+)$};
 		write_file("$dir/stagedoor/$name", $text);
 	}

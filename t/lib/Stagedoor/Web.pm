@@ -7,9 +7,10 @@
 #	my $web = Stagedoor::Web->lighttpd(pool => $pool, more => '...');
 #	my $web = Stagedoor::Web->fcgiwrap(config => FILE, server => '...');
 #
-# host => TEXT stands in the virtual host; outside => 1 includes the file
-# before it. Servers that start the program themselves get a copy of it that
-# any user may run, and config => FILE of settings.
+# watch => PORT has a listener for machines that watch, as the head of the
+# file shows it. host => TEXT stands in the virtual host; outside => 1 includes
+# the file before it. Servers that start the program themselves get a copy of
+# it that any user may run, and config => FILE of settings.
 package Stagedoor::Web;
 
 use strict;
@@ -53,6 +54,15 @@ sub _folder {
 	}
 	_copy_program("$dir/bin/stagedoor") if $opt{config};
 	return $dir;
+}
+
+# The lines about port 9180 in the head of a file, as configuration.
+sub _watch_text {
+	my ($dir, $file, $port) = @_;
+	return '' if !$port;
+	my ($text) = slurp("$dir/stagedoor/$file")
+	    =~ /^(#   [^\n]*9180.*?\n)#\n/ms or die "$file: no example\n";
+	return $text =~ s/^#   //gmr =~ s/127\.0\.0\.1:9180/127.0.0.1:$port/gr;
 }
 
 sub _copy_program {
@@ -145,6 +155,7 @@ DocumentRoot "$dir/htdocs"
 	Require all granted
 </Directory>
 @{[$opt->{global} // '']}
+@{[_watch_text($dir, 'apache-common.conf', $opt->{watch})]}
 @{[$opt->{outside} ? "Include stagedoor/$file.conf" : '']}
 <VirtualHost *>
 	@{[$opt->{outside} ? '' : "Include stagedoor/$file.conf"]}
@@ -172,6 +183,7 @@ server.errorlog = "$dir/error.log"
 server.upload-dirs = ( "$dir" )
 server.modules = ( @{[$opt{modules} // '']} )
 include "stagedoor/lighttpd.conf"
+@{[_watch_text($dir, 'lighttpd.conf', $opt{watch})]}
 @{[$opt{more} // '']}
 END
 	return $class->_start('lighttpd', $dir, $port, $lighttpd, '-D',

@@ -20,6 +20,7 @@ use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64 qw(encode_base64);
 use POSIX ();
+use Stagedoor::Exposition;
 use Stagedoor::HTTP;
 use Stagedoor::Process;
 use Stagedoor::Test;
@@ -187,7 +188,9 @@ sub hides_headers {
 	my @told = grep { /^x-stagedoor-|^x-accel-|^x-sendfile/i }
 	    map { $_->[0] } @{$answer->{list}};
 	is "@told", '', 'and headers for the web server are not passed on';
-	for my $path ('/authorize', '/Authorize/', '/%61uthorize') {
+	for my $path ('/authorize', '/Authorize/', '/%61uthorize', '/metrics',
+	    '/metrics/', '/Metrics', '/%6detrics', '/./metrics', '/healthz',
+	    '/readyz', '/readyz/?verbose') {
 		my $refused = get($web, $path, as('alice'));
 		like $refused->{status}, qr/^40[34]$/,
 		    "$path is not for clients";
@@ -204,6 +207,25 @@ sub tells_of_upgrades {
 	is $ws->status, 501, 'an upgrade does not pass';
 	like $ws->answer->{body}, qr/direct lane.*not switched on/,
 	    'and why is said';
+}
+
+# The listener for machines that watch: these routes and no others.
+sub serves_watchers {
+	my ($self, $port) = @_;
+	my $inside = bless { host => '127.0.0.1', port => $port },
+	    'Stagedoor::HTTP';
+	my $answer = get($inside, '/metrics');
+	is $answer->{status}, 200, 'metrics are read where they may be';
+	is_deeply(Stagedoor::Exposition->parse($answer->{body})->wrong, [],
+	    'whole');
+	is get($inside, '/healthz')->{body}, "ok\n", 'it serves';
+	like get($inside, '/readyz?verbose')->{body}, qr/^cluster one: ok/m,
+	    'it is ready';
+	for ('/clusters', '/authorize', '/metrics/../clusters',
+	    '/clusters/one/proxy/version') {
+		like get($inside, $_)->{status}, qr/^40[0134]$/,
+		    "$_ is not served there";
+	}
 }
 
 sub keeps_quiet {
