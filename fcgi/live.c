@@ -13,6 +13,7 @@
 #define LIVE_STEADY_MS 10000
 #define LIVE_STEP_MS 1000	/* back-off: this, twice this, ... */
 #define LIVE_LONGEST_MS 60000
+#define LIVE_GRACE_MS 5000
 #define LIVE_WATCH_S 300
 
 _Static_assert(FOLLOW_SILENCE_S <= LIVE_SILENCE_S, "the manual says so");
@@ -122,8 +123,8 @@ live_turn(void *ctx, int64_t now)
 	}
 	for (p = first_place(l); p != NULL; p = p->next)
 		for (k = first_kind(l, p); k != NULL; k = k->next) {
-			if (again && k->later)
-				k->retry_at = now;
+			if (again)
+				live_kind_again(k, now);
 			next = SD_MIN(next, live_kind_turn(k, now));
 		}
 	return next;
@@ -143,6 +144,7 @@ live_new(struct transport *t)
 		.steady = LIVE_STEADY_MS,
 		.step = LIVE_STEP_MS,
 		.longest = LIVE_LONGEST_MS,
+		.grace = LIVE_GRACE_MS,
 		.watch_s = LIVE_WATCH_S,
 	};
 	secret_random(l->key, sizeof(l->key));

@@ -42,7 +42,7 @@ struct live_options {
  * Only for processes that serve for long; others have NULL for a lane. Starts
  * a thread. live_use tells it what there is, before the first ask and after a
  * reload: a cluster that went away, or whose credentials may be others now,
- * is let go of, and what had been refused is looked at again.
+ * is let go of, and what waits for another try is tried at once.
  */
 struct live *live_new(struct transport *t);
 void live_use(struct live *l, const struct live_options *opt);

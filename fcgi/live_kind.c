@@ -143,7 +143,6 @@ live_kind_lost(struct live_kind *k, int64_t retry_after, const char *why)
 		k->failures = 0;
 	kind_say(k, "is read directly until it is listed again", why);
 	kind_stop(k);
-	k->later = false;
 	k->retry_at = now + SD_MAX(back_off(k), retry_after);
 	k->failures++;
 	live_add(k->live, &k->live->counts.failures);
@@ -156,7 +155,6 @@ kind_later(struct live_kind *k, const char *why)
 	kind_say(k, "is read directly", why);
 	kind_stop(k);
 	set_shelf(k, NULL);
-	k->later = true;
 	k->failures = 0;
 	k->retry_at = clock_mono_ms() + jitter(k->live->times.later);
 }
@@ -192,7 +190,6 @@ static void
 kind_moved(struct live_kind *k, uint64_t serial, int64_t now)
 {
 	kind_stop(k);
-	k->later = false;
 	k->failures = 0;
 	k->retry_at = now;
 	pthread_mutex_lock(&k->live->lock);
@@ -205,11 +202,26 @@ turn_waiting(struct live_kind *k, int64_t now)
 {
 	if (k->retry_at > now)
 		return k->retry_at;
-	k->later = false;
 	if (!live_list_start(k))
 		return INT64_MAX;
 	k->state = LIVE_LISTS;
 	return INT64_MAX;
+}
+
+/* The account may have lost its rights since: no watch is for ever. */
+static int64_t
+turn_following(struct live_kind *k, int64_t now)
+{
+	if (k->watch->over_at <= now) {
+		live_kind_lost(k, 0, "the watch does not end");
+		return now;
+	}
+	if (k->succeed_at <= now) {
+		k->succeed_at = INT64_MAX;
+		if (k->ahead_done == k->nahead)
+			live_watch_open(k, true);
+	}
+	return SD_MIN(k->succeed_at, k->watch->over_at);
 }
 
 int64_t
@@ -230,14 +242,14 @@ live_kind_turn(struct live_kind *k, int64_t now)
 	}
 	if (k->state == LIVE_WAITS)
 		return turn_waiting(k, now);
-	if (k->state != LIVE_FOLLOWS)
-		return INT64_MAX;
-	if (k->succeed_at <= now) {
-		k->succeed_at = INT64_MAX;
-		if (k->ahead_done == k->nahead)
-			live_watch_open(k, true);
-	}
-	return k->succeed_at;
+	return k->state == LIVE_FOLLOWS ? turn_following(k, now) : INT64_MAX;
+}
+
+void
+live_kind_again(struct live_kind *k, int64_t now)
+{
+	k->failures = 0;
+	k->retry_at = now;
 }
 
 void

@@ -54,6 +54,8 @@ struct live_watch {
 	int status;			/* 0: no answer yet */
 	int64_t retry_after;
 	int64_t opened;			/* mono ms */
+	int64_t over_at;		/* then it is ended, if the cluster has
+					   not done so */
 };
 
 /* An index that readers may be in; the last one frees it. */
@@ -79,7 +81,6 @@ struct live_kind {
 	enum live_state state;
 	int64_t retry_at;		/* when it waits */
 	unsigned failures;		/* in a row */
-	bool later;			/* refused, or over the budget */
 	bool unknown;			/* 401, with the credential used */
 	char version[WATCH_VERSION_MAX];	/* what the index is at */
 
@@ -124,6 +125,7 @@ struct live_times {			/* ms, but for watch_s */
 	int64_t later;			/* refused, over the budget */
 	int64_t steady;			/* after this a watch was a good one */
 	int64_t step, longest;		/* of the back-off */
+	int64_t grace;			/* after a watch's end */
 	unsigned watch_s;		/* a watch's length: to twice that */
 };
 
@@ -171,6 +173,8 @@ void live_shelf_put(struct live_shelf *s);
 
 /* Do what is due; when to come back: mono ms. */
 int64_t live_kind_turn(struct live_kind *k, int64_t now);
+/* The settings are new: what waits does not wait any longer. */
+void live_kind_again(struct live_kind *k, int64_t now);
 /* Stops its GETs. */
 void live_kind_free(struct live_kind *k);
 void live_kind_fit(struct live_kind *k, bool fit);

@@ -245,6 +245,8 @@ live_watch_open(struct live_kind *k, bool successor)
 	*(successor ? &k->successor : &k->watch) = w;
 	ahead_forget(k);
 	k->succeed_at = clock_mono_ms() + SUCCEED_PART(seconds * 1000);
+	w->over_at = clock_mono_ms() + (int64_t)seconds * 1000 +
+	    k->live->times.grace;
 	w->follow = live_kind_get(k, &spec);
 	strbuf_release(&path);
 }

@@ -49,7 +49,7 @@ live_rig_start(struct live_rig *r)
 	    .selector = &r->selector };
 	r->live = live_new(r->kube.rig.transport);
 	r->live->times.step = 40;	/* ms; then 80, 160 ... */
-	r->live->times.steady = 200;
+	r->live->times.steady = 60;
 	r->live->times.later = 400;
 	live_use(r->live, &r->options);
 }

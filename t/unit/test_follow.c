@@ -261,7 +261,7 @@ is_stopped_from_within_and_without(void **state UNUSED)
 	follow(&r, &s[1], "/open", 0);
 	assert_int_equal(server_wait(&r.rig.server.requests, 2, 1000), 2);
 	assert_int_equal(server_wait(&r.rig.server.open, 1, 1000), 1);
-	r.stop = &s[1];
+	__atomic_store_n(&r.stop, &s[1], __ATOMIC_RELEASE);
 	follower_wake(r.follower);
 	assert_int_equal(server_wait(&r.rig.server.open, 0, 1000), 0);
 	assert_false(has_ended(&s[0]));

@@ -87,7 +87,7 @@ loses(struct live_rig *r, const char *name)
 	assert_true(live_rig_becomes(r, "-", SOON));
 	assert_int_equal(live_rig_counts(r).used, 0);
 	kube_set(&r->kube, "a", name);
-	usleep(300000);			/* the list hangs */
+	usleep(80000);			/* the list hangs */
 	assert_true(live_rig_becomes(r, "-", 0));
 	kube_put(&r->kube, &r->kube.list_hangs, 0);
 	assert_true(live_rig_becomes(r, r->ask.selector->query, SOON));
@@ -123,7 +123,7 @@ lists_again_after_any_end(void **state UNUSED)
 	kube_set(&r.kube, "a", "1");
 	assert_true(live_rig_becomes(&r, "a=1", SOON));
 	for (i = 0; i < ARRAY_LEN(ends); i++) {
-		usleep(220000);		/* a good watch: no back-off yet */
+		usleep(70000);		/* a good watch: no back-off yet */
 		kube_put(&r.kube, &r.kube.list_hangs, 1);
 		snprintf(want, sizeof(want), "a=%s", ends[i].name);
 		r.selector.query = want;
@@ -353,6 +353,26 @@ uses_a_watch_to_its_end(void **state UNUSED)
 	live_rig_stop(&r);
 }
 
+/* One that the cluster does not end is no way to go on seeing. */
+static void
+ends_a_watch_itself(void **state UNUSED)
+{
+	struct live_rig r;
+	int64_t began;
+
+	live_rig_start(&r);
+	r.live->times.watch_s = 1;
+	r.live->times.grace = 50;
+	kube_set(&r.kube, "a", "1");
+	assert_true(live_rig_becomes(&r, "a=1", SOON));
+	began = rig_ms();
+	kube_put(&r.kube, &r.kube.watch_status, 403);
+	kube_put(&r.kube, &r.kube.list_status, 403);
+	assert_true(live_rig_becomes(&r, "-", SOON));
+	assert_in_range(rig_ms() - began, 900, 2500);
+	live_rig_stop(&r);
+}
+
 static void
 knows_the_first_of_a_kind(void **state UNUSED)
 {
@@ -511,6 +531,7 @@ main(void)
 		cmocka_unit_test(hands_over_without_a_gap),
 		cmocka_unit_test(goes_on_from_bookmarks),
 		cmocka_unit_test(uses_a_watch_to_its_end),
+		cmocka_unit_test(ends_a_watch_itself),
 		cmocka_unit_test(knows_the_first_of_a_kind),
 		cmocka_unit_test(lets_go_of_clusters_that_went),
 		cmocka_unit_test(lists_again_elsewhere),

@@ -127,6 +127,12 @@ sub backstage_says {
 	$self->_control('/tell', ['@backstage', 'set', \%options]);
 }
 
+# Call a method of a cluster's class, in its process.
+sub tell {
+	my ($self, $cluster, $method, @arguments) = @_;
+	return $self->_control('/tell', [$cluster, $method, @arguments]);
+}
+
 sub _control {
 	my ($self, $path, $json) = @_;
 	my $answer = $self->{control}->post($path, json => $json);
