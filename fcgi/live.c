@@ -15,6 +15,7 @@
 #define LIVE_LONGEST_MS 60000
 #define LIVE_GRACE_MS 5000
 #define LIVE_WATCH_S 300
+#define LIVE_AT_ONCE 32	/* lists that are looked up under one lock */
 
 _Static_assert(FOLLOW_SILENCE_S <= LIVE_SILENCE_S, "the manual says so");
 
@@ -232,15 +233,11 @@ kind_add(struct live *l, struct live_place *p, const struct live_ask *ask)
 
 /* Under the lock. A shelf that may be read, with a reference; or NULL. */
 static struct live_shelf *
-find_shelf(struct live *l, const struct live_ask *ask, bool *wake)
+find_shelf(struct live *l, struct live_place *p, const struct live_ask *ask,
+    bool *wake)
 {
-	struct live_place *p = live_find_place(l, ask->cluster);
-	struct live_kind *k;
+	struct live_kind *k = kind_find(p, ask->list);
 
-	if (p == NULL)
-		return NULL;
-	*wake = live_place_note(p, ask->access);
-	k = kind_find(p, ask->list);
 	if (k == NULL) {
 		k = kind_add(l, p, ask);
 		*wake = true;
@@ -254,25 +251,69 @@ find_shelf(struct live *l, const struct live_ask *ask, bool *wake)
 	return k->shelf;
 }
 
-struct live_text *
-live_read(struct live *l, const struct live_ask *ask)
+static void
+find_shelves(struct live *l, const struct live_ask *ask,
+    const struct object_list *lists, size_t n, struct live_shelf **out)
 {
-	struct live_shelf *shelf;
-	struct live_text *text = NULL;
+	struct live_ask one = *ask;
+	struct live_place *p;
 	bool wake = false;
+	size_t i;
 
 	pthread_mutex_lock(&l->lock);
-	shelf = find_shelf(l, ask, &wake);
+	p = live_find_place(l, ask->cluster);
+	if (p != NULL)
+		wake = live_place_note(p, ask->access);
+	for (i = 0; i < n; i++) {
+		one.list = &lists[i];
+		out[i] = p == NULL ? NULL : find_shelf(l, p, &one, &wake);
+	}
 	pthread_mutex_unlock(&l->lock);
 	if (wake)
 		follower_wake(l->follower);
+}
+
+static struct live_text *
+read_shelf(struct live *l, struct live_shelf *shelf,
+    const struct selector *selector)
+{
+	struct live_text *text = NULL;
+
 	if (shelf != NULL) {
-		text = live_index_select(shelf->index,
-		    ask->selector->namespace, ask->selector->label);
+		text = live_index_select(shelf->index, selector->namespace,
+		    selector->label);
 		live_shelf_put(shelf);
 	}
 	live_add(l, text != NULL ? &l->counts.hits : &l->counts.misses);
 	return text;
+}
+
+struct live_text *
+live_read(struct live *l, const struct live_ask *ask)
+{
+	struct live_shelf *shelf;
+
+	find_shelves(l, ask, ask->list, 1, &shelf);
+	return read_shelf(l, shelf, ask->selector);
+}
+
+size_t
+live_read_all(struct live *l, const struct live_ask *ask,
+    const struct object_lists *lists, struct live_text **texts)
+{
+	struct live_shelf *shelves[LIVE_AT_ONCE];
+	size_t at, i, n, missing = 0;
+
+	for (at = 0; at < lists->n; at += n) {
+		n = SD_MIN(lists->n - at, (size_t)LIVE_AT_ONCE);
+		find_shelves(l, ask, &lists->items[at], n, shelves);
+		for (i = 0; i < n; i++) {
+			texts[at + i] = read_shelf(l, shelves[i],
+			    ask->selector);
+			missing += texts[at + i] == NULL;
+		}
+	}
+	return missing;
 }
 
 void

@@ -27,6 +27,7 @@ struct cluster;
 struct clusters;
 struct live;
 struct object_list;
+struct object_lists;
 struct selector;
 struct settings;
 struct transport;
@@ -67,6 +68,13 @@ bool live_may(const struct live *l, const struct cluster *c,
  * the credential of the last who asked.
  */
 struct live_text *live_read(struct live *l, const struct live_ask *ask);
+
+/*
+ * All lists of a row at once: texts[i] for lists->items[i], as live_read
+ * gives them for ask, whose list is not looked at. How many are NULL.
+ */
+size_t live_read_all(struct live *l, const struct live_ask *ask,
+    const struct object_lists *lists, struct live_text **texts);
 
 struct live_counts {
 	size_t kinds, used, objects, bytes;	/* used: fit to answer */

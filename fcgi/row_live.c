@@ -173,21 +173,27 @@ row_live_came(const struct row *row, struct request *req,
 
 /* --- Lists ---------------------------------------------------------------- */
 
-static void
-list_read(struct row *row, struct request *req, size_t i)
+/* How many of them the lane does not have. */
+static size_t
+lists_read(struct row *row, struct request *req)
 {
 	const struct live_ask ask = {
 		.cluster = row->cluster,
 		.access = &row->access,
-		.list = &row->lists->items[i],
 		.selector = row->selector,
 	};
-	struct live_text *text = live_read(req->rt->live, &ask);
+	struct live_text **texts = arena_alloc(req->arena,
+	    row->lists->n * sizeof(*texts));
+	size_t i, missing;
 
-	if (text == NULL)
-		return;
-	answer_of_text(&row->answers[i], text);
-	live_text_put(text);
+	missing = live_read_all(req->rt->live, &ask, row->lists, texts);
+	for (i = 0; i < row->lists->n; i++) {
+		if (texts[i] == NULL)
+			continue;
+		answer_of_text(&row->answers[i], texts[i]);
+		live_text_put(texts[i]);
+	}
+	return missing;
 }
 
 /* --- Whole rows ----------------------------------------------------------- */
@@ -269,14 +275,11 @@ whole_find(struct row *row, struct request *req)
 size_t
 row_live_lists(struct row *row, struct request *req)
 {
-	size_t i, missing = 0;
+	size_t missing = row->lists->n;
 
 	row->live = live_may(req->rt->live, row->cluster, &row->access);
-	for (i = 0; i < row->lists->n; i++) {
-		if (row->live)
-			list_read(row, req, i);
-		missing += row->answers[i].text == NULL;
-	}
+	if (row->live)
+		missing = lists_read(row, req);
 	if (missing == 0)
 		whole_find(row, req);
 	return missing;
