@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "err.h"
 #include "fcgi.h"
+#include "fcgi_records.h"
 #include "request.h"
 #include "route.h"
 
@@ -61,6 +62,10 @@ carrier_write(void *ctx, const char *data, size_t len)
 {
 	struct conn *conn = ctx;
 
+	if (len >= FCGI_LARGE)
+		return FCGX_FFlush(conn->fx.out) != 0 ? E_GONE :
+		    fcgi_write_records(conn->fx.ipcFd, conn->fx.requestId,
+		    data, len);
 	while (len > 0) {
 		int piece = (int)SD_MIN(len, (size_t)1 << 20);
 

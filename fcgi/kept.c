@@ -110,8 +110,10 @@ kept_get(struct kept *k, const char *key, size_t len)
 	pthread_mutex_lock(&k->lock);
 	if ((e = find(k, hash, key, len)) != NULL) {
 		t = thing_ref(e->thing);
-		line_out(k, e);
-		line_in(k, e);
+		if (e != k->newest) {
+			line_out(k, e);
+			line_in(k, e);
+		}
 	}
 	pthread_mutex_unlock(&k->lock);
 	return t;

@@ -244,7 +244,7 @@ find_shelf(struct live *l, struct live_place *p, const struct live_ask *ask,
 	}
 	if (k == NULL)
 		return NULL;
-	k->asked = clock_mono_ms();
+	k->asked = p->asked;
 	if (!k->fit || k->serial != p->serial)
 		return NULL;
 	__atomic_add_fetch(&k->shelf->refs, 1, __ATOMIC_RELAXED);
@@ -262,8 +262,10 @@ find_shelves(struct live *l, const struct live_ask *ask,
 
 	pthread_mutex_lock(&l->lock);
 	p = live_find_place(l, ask->cluster);
-	if (p != NULL)
+	if (p != NULL) {
 		wake = live_place_note(p, ask->access);
+		p->asked = clock_mono_ms();
+	}
 	for (i = 0; i < n; i++) {
 		one.list = &lists[i];
 		out[i] = p == NULL ? NULL : find_shelf(l, p, &one, &wake);

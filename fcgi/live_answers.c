@@ -75,8 +75,10 @@ live_answer_find(struct live_index *idx, const char *namespace,
 	pthread_mutex_lock(&idx->ready);
 	if ((a = find(idx, namespace, selector)) != NULL) {
 		t = live_text_ref(a->text);
-		line_out(idx, a);
-		line_in(idx, a);
+		if (a != idx->newest) {
+			line_out(idx, a);
+			line_in(idx, a);
+		}
 	}
 	pthread_mutex_unlock(&idx->ready);
 	return t;

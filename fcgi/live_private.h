@@ -108,6 +108,7 @@ struct live_place {
 	char *name;
 	struct live_kind *kinds;	/* under the lock; so below */
 	unsigned nkinds;
+	int64_t asked;			/* mono ms */
 	unsigned lists;			/* under way */
 	bool gone;			/* not in the settings any more */
 	struct upstream *up;		/* a reference; NULL: not asked yet */
