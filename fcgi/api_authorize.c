@@ -168,7 +168,7 @@ may_be_named(const struct request *req, struct err *err)
 static void
 start(struct request *req, const struct form *form)
 {
-	response_start(req, form->status);
+	response_start_bare(req, form->status);
 	response_header(req, "Cache-Control", "no-store");
 	if (req->who.user != NULL && req->who.kind != IDENTITY_SERVICE) {
 		tell(req, form, "User", req->who.user);
@@ -211,6 +211,7 @@ answer(struct request *req, const struct form *form)
 			return response_error(req, &err);
 		start(req, form);
 		tell_cluster(req, form, &d);
+		req->told = true;
 		direct_close(&d);
 	} else if (may_be_named(req, &err) != 0) {
 		return response_error(req, &err);

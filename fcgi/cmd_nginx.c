@@ -18,7 +18,9 @@
 #include "harden.h"
 #include "nginx_text.h"
 #include "obtain.h"
+#include "secret.h"
 
+#define LAST_MAX (4 * 1024 * 1024)	/* bytes of upstreams.conf */
 #define FOLDER "/etc/nginx/stagedoor/clusters"
 
 static const char usage[] =
@@ -158,6 +160,7 @@ static int
 run(struct cmd_user *cu, const struct options *o)
 {
 	struct err err = ERR_INIT;
+	struct secret last = SECRET_INIT;
 	struct nginx_text t;
 	int code;
 
@@ -166,6 +169,9 @@ run(struct cmd_user *cu, const struct options *o)
 	cmd_user_warn(cu);
 	nginx_text_init(&t, cu->req.arena, o->folder ? o->folder : FOLDER,
 	    o->roots ? o->roots : system_roots());
+	if (o->folder != NULL && file_read(arena_printf(t.arena,
+	    "%s/upstreams.conf", o->folder), LAST_MAX, &last, NULL) == 0)
+		t.last = last.ptr;
 	add_clusters(cu, &t);
 	if (t.left_out > 0)
 		fprintf(stderr, "stagedoor: %zu cluster%s left out: "
@@ -176,6 +182,7 @@ run(struct cmd_user *cu, const struct options *o)
 	else
 		code = write_all(&t, &err) == 0 ? 0 : cmd_user_fail(1, &err);
 	nginx_text_release(&t);
+	secret_release(&last);
 	return code;
 }
 

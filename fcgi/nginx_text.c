@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "cluster.h"
 #include "direct_name.h"
+#include "files.h"
 #include "impersonate.h"
 #include "nginx_text.h"
 #include "obtain.h"
@@ -17,6 +18,7 @@
 
 #define HOST_MAX 253
 #define ADDRESSES_MAX 16
+#define CERTIFICATE_MAX 65536
 #define COMMENT_MAX 200
 /*
  * nginx holds certificates to names, never to addresses. Of a cluster with a
@@ -62,7 +64,8 @@ nginx_text_release(struct nginx_text *t)
 static const char *
 plain(struct arena *arena, const char *text)
 {
-	char *out = arena_strndup(arena, text, strnlen(text, COMMENT_MAX)), *p;
+	char *out = arena_strndup(arena, text,
+	    SD_MIN(strlen(text), (size_t)COMMENT_MAX)), *p;
 
 	for (p = out; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
@@ -182,6 +185,25 @@ look_up(struct arena *arena, struct place *p)
 	qsort(p->found, p->nfound, sizeof(p->found[0]), by_text);
 }
 
+/* As they were when the same cluster was written last. */
+static void
+remember(const struct nginx_text *t, const char *name, struct place *p)
+{
+	static const char server[] = "\tserver ";
+	const char *at = t->last == NULL ? NULL : strstr(t->last,
+	    arena_printf(t->arena, "\nupstream %s {\n", name));
+	size_t len;
+
+	if (at == NULL)
+		return;
+	for (at = strchr(at + 1, '\n') + 1; str_starts(at, server) &&
+	    p->nfound < ADDRESSES_MAX; at += len + strspn(at + len, ";\n")) {
+		at += sizeof(server) - 1;
+		len = strcspn(at, ";\n");
+		p->found[p->nfound++] = arena_strndup(t->arena, at, len);
+	}
+}
+
 /* ---- files ---- */
 
 /* The path of a file with that content; the same content is one file. */
@@ -264,6 +286,8 @@ prepare(struct writing *w)
 	look_up(t->arena, &w->place);
 	if (w->at.public_only && w->place.private)
 		return "it stands for an address that is not public";
+	if (w->place.nfound == 0)
+		remember(t, w->name, &w->place);
 	return w->place.nfound > 0 ? NULL : "its name cannot be looked up";
 }
 
@@ -279,6 +303,25 @@ write_upstream(const struct writing *w)
 		strbuf_addf(to, "\tserver %s;\n", w->place.found[i]);
 	strbuf_addstr(to, "\tkeepalive 32;\n\tkeepalive_timeout 30s;\n"
 	    "\tkeepalive_requests 100000;\n}\n\n");
+}
+
+/* Another certificate in the same file is another text, so that whoever
+   compares texts reloads nginx, which reads the file. file may be NULL. */
+static const char *
+mark_of(struct arena *arena, const char *file)
+{
+	struct secret pem = SECRET_INIT;
+	const char *mark = "";
+	unsigned char md[EVP_MAX_MD_SIZE];
+
+	if (file == NULL || file_read(file, CERTIFICATE_MAX, &pem, NULL) != 0)
+		return "";
+	if (pem.len > 0 && EVP_Digest(pem.ptr, pem.len, md, NULL, EVP_sha256(),
+	    NULL) == 1)
+		mark = arena_printf(arena, "\t# %02x%02x%02x%02x%02x%02x",
+		    md[0], md[1], md[2], md[3], md[4], md[5]);
+	secret_release(&pem);
+	return mark;
 }
 
 static void
@@ -298,8 +341,9 @@ write_tls(const struct writing *w)
 		strbuf_addf(to, "\tproxy_ssl_verify on;\n"
 		    "\tproxy_ssl_trusted_certificate %s;\n", w->ca);
 	if (w->certificate != NULL)
-		strbuf_addf(to, "\tproxy_ssl_certificate %s;\n"
+		strbuf_addf(to, "\tproxy_ssl_certificate %s;%s\n"
 		    "\tproxy_ssl_certificate_key %s;\n", w->certificate,
+		    mark_of(w->t->arena, w->c->client_certificate_file),
 		    w->key);
 }
 

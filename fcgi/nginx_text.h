@@ -32,6 +32,8 @@ struct nginx_text {
 	struct arena *arena;
 	const char *folder;	/* absolute; where the files will be */
 	const char *roots;	/* the file of the system's roots, or NULL */
+	const char *last;	/* upstreams.conf as it was, or NULL: addresses
+				   of names that cannot be looked up now */
 	struct strbuf upstreams;	/* for the http block */
 	struct strbuf captures;		/* where auth_request is */
 	struct strbuf locations;	/* where the clusters' locations are */

@@ -48,6 +48,8 @@ struct request {
 	bool limited_ok;		/* the route is for limited tokens of
 					   Backstage, too; before who */
 	bool portal_ok;			/* and for tokens of kubectl */
+	bool told;			/* nginx's log and the audit log tell
+					   all of it */
 	struct identity who;
 	/* Clusters that it asked: audit_request.h */
 	struct audit_use *uses, **uses_end;

@@ -70,8 +70,8 @@ out(struct request *req, const char *data, size_t len)
 	return r;
 }
 
-static int
-start(struct request *req, int status)
+int
+response_start_bare(struct request *req, int status)
 {
 	char line[64];
 	int n;
@@ -81,7 +81,13 @@ start(struct request *req, int status)
 	req->response.started = true;
 	req->response.status = status;
 	n = snprintf(line, sizeof(line), "Status: %d\r\n", status);
-	if (out(req, line, (size_t)n) != 0)
+	return out(req, line, (size_t)n);
+}
+
+static int
+start(struct request *req, int status)
+{
+	if (response_start_bare(req, status) != 0)
 		return E_GONE;
 	out(req, SECURITY_HEADERS, sizeof(SECURITY_HEADERS) - 1);
 	return response_header(req, "X-Request-Id", req->id);

@@ -13,6 +13,8 @@ struct strbuf;
 
 /* Status line and the headers of every answer; more may follow. */
 int response_start(struct request *req, int status);
+/* The status line alone, for an answer that no browser gets. */
+int response_start_bare(struct request *req, int status);
 /* The same for a page of ours: it brings a policy of its own, which nobody may
    frame, says who learns its address, and is not kept. */
 struct page_policy {

@@ -403,10 +403,11 @@ tell(struct request *req, const struct err *err)
 {
 	bool open = req->route >= ARRAY_LEN(routes) &&
 	    opens[req->route - ARRAY_LEN(routes)].handler != NULL;
+	bool quiet = req->told || (open && req->response.status < 400);
 
-	log_msg(open && req->response.status < 400 ? LOG_LEVEL_DEBUG :
-	    LOG_LEVEL_INFO, "%s %s %s status=%d bytes=%llu ms=%lld user=%s%s%s"
-	    "%s", req->id, req->method, req->raw_path, req->response.status,
+	log_msg(quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+	    "%s %s %s status=%d bytes=%llu ms=%lld user=%s%s%s%s", req->id,
+	    req->method, req->raw_path, req->response.status,
 	    (unsigned long long)req->response.bytes,
 	    (long long)(clock_mono_ms() - req->started),
 	    req->who.user ? req->who.user : "-",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `stagedoor login` on somebody's machine, and the portal that it asks: the
-# pool behind nginx with TLS, the direct lane and stagedoor-kubectl.conf, where the site's own
-# sign-in is a header that a Stagedoor::Visitor sends.
+# pool behind nginx with TLS, the direct lane and stagedoor-kubectl.conf, where
+# the site's own sign-in is a header that a Stagedoor::Visitor sends.
 #
 #	my $portal = Stagedoor::Login->portal(settings => sub { ... });
 #	my $run = $portal->login;		# in the background

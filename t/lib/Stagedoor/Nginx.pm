@@ -90,13 +90,18 @@ sub update_lane {
 	return $said;
 }
 
-# Until workers of the new configuration serve.
+# Until those of the new configuration are the only ones that accept.
 sub reload {
 	my ($self) = @_;
-	my %old = map { $_ => 1 } $self->workers;
+	my @old = $self->workers;
 	$self->{process}->signal('HUP');
-	wait_for(sub { grep { !$old{$_} } $self->workers }, 10,
-	    'new workers');
+	wait_for(sub { !grep { _accepts($_) } @old }, 10, 'new workers');
+}
+
+sub _accepts {
+	my ($pid) = @_;
+	open my $fh, '<', "/proc/$pid/cmdline" or return 0;
+	return (<$fh> // '') !~ /shutting down|^$/;
 }
 
 sub workers {
