@@ -82,6 +82,14 @@ exposition_real(struct exposition *x, const struct label *labels,
 	strbuf_addf(x->out, "%.6f\n", value);
 }
 
+void
+exposition_single(struct exposition *x, const char *name, const char *type,
+    const char *help, int64_t value)
+{
+	exposition_family(x, name, type, help);
+	exposition_sample(x, NULL, value);
+}
+
 static void
 add_bucket(struct exposition *x, const struct label *labels,
     const char *bound, uint64_t n)

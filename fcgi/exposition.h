@@ -29,6 +29,9 @@ struct exposition {
  */
 void exposition_family(struct exposition *x, const char *name,
     const char *type, const char *help);
+/* A family of one number without labels. */
+void exposition_single(struct exposition *x, const char *name,
+    const char *type, const char *help, int64_t value);
 /* labels may be NULL. What is no UTF-8 in a value becomes "?". */
 void exposition_sample(struct exposition *x, const struct label *labels,
     int64_t value);

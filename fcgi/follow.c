@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "follow_private.h"
+#include "metrics.h"
 
 #define FOLLOW_TRIES 2		/* after the first, when a kept connection
 				   was at its end; the last on a new one */
@@ -50,6 +51,8 @@ take_head(struct follow *fo)
 		return 0;
 	fo->answered = true;
 	upstream_report(fo->spec.up, &none, true, fo->began);
+	metrics_answer(fo->spec.counts, (int)status,
+	    (clock_mono_ms() - fo->began) * 1000);
 	if (is_endless(fo) && status == 200) {
 		fo->deadline = INT64_MAX;
 		fo->open = true;
@@ -139,6 +142,8 @@ follow_tell(struct follow *fo, const struct err *err)
 	const struct follow_ops *ops = fo->stopped ? NULL : fo->spec.ops;
 	void *ctx = fo->spec.ctx;
 
+	if (ops != NULL && err->code != 0)
+		metrics_failure(fo->spec.counts, err->code);
 	follow_free(fo);
 	if (ops != NULL)
 		ops->end(ctx, err);

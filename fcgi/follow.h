@@ -65,6 +65,7 @@ struct follow_spec {
 	 * its headers only.
 	 */
 	size_t limit;
+	struct cluster_counts *counts;	/* of metrics.h; or NULL */
 	const struct follow_ops *ops;
 	void *ctx;
 };

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "live_private.h"
 #include "log.h"
+#include "metrics.h"
 #include "objects.h"
 
 struct live_kind *
@@ -85,6 +86,7 @@ live_kind_get(struct live_kind *k, struct follow_spec *spec)
 	pthread_mutex_lock(&k->live->lock);
 	spec->up = p->up;
 	spec->cred = &p->cred;
+	spec->counts = metrics_cluster(p->name);
 	k->used_serial = p->cred_serial;
 	fo = follow_start(k->live->follower, spec);
 	pthread_mutex_unlock(&k->live->lock);

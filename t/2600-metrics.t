@@ -41,6 +41,7 @@ sub settings_with {
 	    's403', 'rst', 'hang',
 	    { name => 'refused', url => 'http://127.0.0.1:1' },
 	    { name => $odd, url => 'gopher://none' },
+	    { name => 'lively', of => 'one', live => \1 },
 	    { name => 'made', of => 'one', authProvider => 'exec',
 		exec => { command => "$dir/plugin" } },
 	    { name => 'lost', of => 'one', authProvider => 'exec',
@@ -174,6 +175,12 @@ subtest 'a query, the catalog, a sign-in that failed' => sub {
 	    '/resources/workloads/query', status => 200), 3, 'answered';
 	cmp_ok $m->sum('stagedoor_upstream_answers_total',
 	    cluster => 'one'), '>', 200, 'the cluster was asked for lists';
+	cmp_ok $m->value('stagedoor_reads_total', how => 'read'), '>', 9,
+	    'list by list';
+	cmp_ok $m->value('stagedoor_live_answers_total', how => 'miss'), '>',
+	    0, 'before the live lane had them';
+	cmp_ok $m->sum('stagedoor_live_kinds'), '>=', 2,
+	    'which keeps them from now on';
 	is $m->sum('stagedoor_sign_in_events_total',
 	    event => 'sign-in-failed'), 1, 'and the sign-in is told of';
 };
@@ -224,7 +231,8 @@ subtest 'health and readiness' => sub {
 	my %state = map { $_->{name} => $_->{state} } @{$json->{clusters}};
 	is_deeply \%state, { one => 'ok', s403 => 'ok', rst => 'ok',
 	    hang => 'breaker', refused => 'breaker', $odd => 'broken',
-	    made => 'ok', lost => 'no credential' }, 'how each cluster is';
+	    lively => 'ok', made => 'ok',
+	    lost => 'no credential' }, 'how each cluster is';
 	is $json->{store}, 'ok', 'and the store';
 	like $json->{clusters}[4]{since}, qr/^20\d\d-[\dT:.-]+Z$/,
 	    'since when';
@@ -349,6 +357,21 @@ sub asked_by {
 	return \@names, [sort keys %labels];
 }
 
+# Prometheus' own tool, where it is: the package is large.
+sub promtool_agrees {
+	my ($metrics, @queries) = @_;
+	return note 'there is no promtool' if !have_program('promtool');
+	my $file = write_file("$dir/metrics", $metrics);
+	my $got = run_command(['sh', '-c', "promtool check metrics <$file"]);
+	is "$got->{code} $got->{out}$got->{err}", '0 ', 'promtool agrees';
+	my $n = 0;
+	my $rules = write_file("$dir/rules.yaml", encode_json({ groups => [{
+	    name => 'board', rules => [map { { record => 'q' . $n++,
+		expr => s/\$__rate_interval/5m/gr } } @queries] }] }));
+	$got = run_command(['promtool', 'check', 'rules', $rules]);
+	is $got->{code}, 0, 'with every query' or diag $got->{err};
+}
+
 subtest 'the dashboard asks for what is there' => sub {
 	my $board = decode_json(slurp(top() . '/etc/grafana/stagedoor.json'));
 	my $m = metrics($pool);
@@ -362,7 +385,7 @@ subtest 'the dashboard asks for what is there' => sub {
 	my @queries = map { $_->{expr} } map { @{$_->{targets} // []} }
 	    @{$board->{panels}};
 	push @queries, map { ($_->{definition} // '')
-	    =~ /^label_values\((.*), (\w+)\)$/ ? "$1 by ($2)" : () }
+	    =~ /^label_values\((.*), (\w+)\)$/ ? "sum by ($2) ($1)" : () }
 	    @{$board->{templating}{list}};
 	cmp_ok scalar @queries, '>', 20, 'it has queries';
 	my (%used, @bad);
@@ -375,6 +398,7 @@ subtest 'the dashboard asks for what is there' => sub {
 			!$f->{labels}{$_} && !/^(?:job|instance)$/ } @$labels;
 		$used{$_} = 1 for @$names;
 	}
+	promtool_agrees(get($pool, '/metrics')->{body}, @queries);
 	is join(', ', uniq @bad), '', 'every name, and every label at it';
 	my %shown = map { s/_(?:bucket|sum|count)$//r => 1 } keys %used;
 	my @unused = grep { !$shown{$_} && !$shown{"${_}_"} &&
