@@ -18,11 +18,14 @@
 #define THREADS 8
 #define ROUNDS 20000
 
+static pthread_barrier_t begin;
+
 static void *
 count_all(void *arg UNUSED)
 {
 	int i;
 
+	pthread_barrier_wait(&begin);
 	for (i = 0; i < ROUNDS; i++) {
 		struct cluster_counts *c = metrics_cluster(i % 2 ? "one" :
 		    "two");
@@ -74,11 +77,13 @@ counts_exactly(void **state UNUSED)
 	struct histogram h;
 	size_t i;
 
+	pthread_barrier_init(&begin, NULL, THREADS);
 	for (i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, count_all, NULL);
 	pthread_create(&threads[i], NULL, read_all, NULL);
 	for (i = 0; i <= THREADS; i++)
 		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&begin);
 	assert_int_equal(metric_get(METRIC_IN_FLIGHT), 0);
 	assert_int_equal(status_count(3, 200), all / 2);
 	assert_int_equal(status_count(3, 0), all / 2);
