@@ -116,7 +116,8 @@ is $seen->{length}, 300_000, 'all of it';
 my %got = %{$seen->{headers}};
 is delete $got{authorization}, 'Bearer alpha-token', 'our credential';
 is delete $got{host}, '127.0.0.1:' . $fake->port('one'), 'its own name';
-like delete $got{'audit-id'}, qr/^[0-9a-f]{32}$/, 'our id of the request';
+like $got{'audit-id'}, qr/^[0-9a-f]{32}$/, 'our id of the request';
+is delete $got{'x-request-id'}, delete $got{'audit-id'}, 'under both names';
 is_deeply \%got, { accept => 'application/json', 'content-length' => 300_000,
     'content-type' => 'text/x', 'user-agent' => 'kubectl/1',
     'x-forwarded-for' => '192.0.2.1' }, 'and nothing else of the client\'s'
