@@ -16,7 +16,7 @@
 #include "watchers.h"
 
 #define THREADS 8
-#define ROUNDS 20000
+#define ROUNDS 100000
 
 static pthread_barrier_t begin;
 
