@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "clock.h"
@@ -25,6 +26,7 @@ struct batch {
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t cond;
 	bool waiting;
+	unsigned wakers;	/* atomic: about to signal, so do not free */
 	struct fetch_group *finished, **finished_end;
 };
 
@@ -56,15 +58,21 @@ static void
 group_finished(struct fetch_group *g)
 {
 	struct batch *b = g->batch;
+	bool wake;
 
 	pthread_mutex_lock(&b->lock);
 	g->next = NULL;
 	*b->finished_end = g;
 	b->finished_end = &g->next;
-	/* Signalled under the lock: once it is free, b may be gone. */
-	if (b->waiting)
-		pthread_cond_signal(&b->cond);
+	wake = b->waiting;
+	if (wake)
+		__atomic_add_fetch(&b->wakers, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&b->lock);
+	if (!wake)		/* b may be gone by now */
+		return;
+	/* Under the lock the worker would wake up only to wait for it. */
+	pthread_cond_signal(&b->cond);
+	__atomic_sub_fetch(&b->wakers, 1, __ATOMIC_RELEASE);
 }
 
 void
@@ -322,6 +330,8 @@ batch_free(struct batch *b)
 	if (b == NULL)
 		return;
 	batch_cancel(b);
+	while (__atomic_load_n(&b->wakers, __ATOMIC_ACQUIRE) > 0)
+		sched_yield();
 	pthread_mutex_destroy(&b->lock);
 	pthread_cond_destroy(&b->cond);
 	free(b);

@@ -36,13 +36,20 @@ static const char *const replaced[] = {
 	"x-xss-protection",
 };
 
+/* Is name this one, in small letters here? Most differ in the first one. */
+static bool
+is_named(const char *name, const char *small)
+{
+	return (name[0] | 0x20) == small[0] && strcasecmp(name, small) == 0;
+}
+
 static bool
 in_list(const char *const *list, size_t n, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (strcasecmp(list[i], name) == 0)
+		if (is_named(name, list[i]))
 			return true;
 	return false;
 }
@@ -101,8 +108,8 @@ length_doubtful(const struct header *headers, size_t n, const char *value)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (strcasecmp(headers[i].name, "transfer-encoding") == 0 ||
-		    (strcasecmp(headers[i].name, "content-length") == 0 &&
+		if (is_named(headers[i].name, "transfer-encoding") ||
+		    (is_named(headers[i].name, "content-length") &&
 		    strcmp(headers[i].value, value) != 0))
 			return true;
 	return false;
@@ -120,11 +127,11 @@ proxy_header_back(const struct header *headers, size_t n, size_t i)
 	    strncasecmp(name, "x-sendfile", 10) == 0 ||
 	    strncasecmp(name, "x-lighttpd-", 11) == 0)
 		return false;
-	if (strcasecmp(name, "content-length") == 0 &&
+	if (is_named(name, "content-length") &&
 	    length_doubtful(headers, n, headers[i].value))
 		return false;
 	for (k = 0; k < n; k++)
-		if (strcasecmp(headers[k].name, "connection") == 0 &&
+		if (is_named(headers[k].name, "connection") &&
 		    named_by(headers[k].value, name))
 			return false;
 	return true;

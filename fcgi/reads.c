@@ -125,7 +125,7 @@ is_usable(const struct reading *rd, const struct asker *a)
 	    __atomic_load_n(&rd->useless, __ATOMIC_RELAXED))
 		return false;
 	if (rd->over)
-		return age <= a->fresh_ms;
+		return age < a->fresh_ms;
 	/* Most of its time is left for this one, too. */
 	upstream_tell(rd->fetch.up, &opt);
 	return age <= SD_MIN(clock_ms(opt.timeout / 4),

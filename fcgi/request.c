@@ -57,11 +57,11 @@ is_bare(const char *name)
 
 /* The value if the parameter is that header: "HTTP_X_Y=v" is "x-y". */
 static const char *
-value_of_header(const char *param, const char *name)
+value_of_header(const char *param, const char *name, bool bare)
 {
 	bool http = str_starts(param, "HTTP_");
 
-	if (http == is_bare(name))
+	if (http == bare)
 		return NULL;
 	if (http)
 		param += 5;
@@ -82,10 +82,11 @@ const char *
 request_header(const struct request *req, const char *name)
 {
 	const char *first = NULL, *v;
+	bool bare = is_bare(name);
 	char **p;
 
 	for (p = req->params; *p != NULL; p++) {
-		if ((v = value_of_header(*p, name)) == NULL)
+		if ((v = value_of_header(*p, name, bare)) == NULL)
 			continue;
 		first = first == NULL ? v :
 		    arena_printf(req->arena, "%s, %s", first, v);
