@@ -69,15 +69,18 @@ live_rig_read(struct live_rig *r)
 	struct live_text *t = live_read(r->live, &r->ask);
 	struct strbuf sb = STRBUF_INIT(1 << 20);
 	const char *p, *v;
+	char *text;
 
 	if (t == NULL)
 		return xstrdup("-");
-	for (p = t->data; (p = strstr(p, "\"name\":\"")) != NULL; p++) {
+	text = xstrndup(t->data, t->len);
+	for (p = text; (p = strstr(p, "\"name\":\"")) != NULL; p++) {
 		p += 8;
 		v = strstr(p, "\"value\":\"") + 9;
 		strbuf_addf(&sb, "%s%.*s=%.*s", sb.len > 0 ? " " : "",
 		    (int)strcspn(p, "\""), p, (int)strcspn(v, "\""), v);
 	}
+	free(text);
 	live_text_put(t);
 	return strbuf_detach(&sb, NULL);
 }

@@ -79,10 +79,8 @@ lists_as_a_whole_when_pages_are_gone(void **state UNUSED)
 
 /* Whatever ends a watch: nothing is read until it was listed again. */
 static void
-loses(struct live_rig *r, const char *name)
+loses(struct live_rig *r, const char *name, uint64_t failures)
 {
-	uint64_t failures = live_rig_counts(r).failures;
-
 	print_message("# %s\n", name);
 	assert_true(live_rig_becomes(r, "-", SOON));
 	assert_int_equal(live_rig_counts(r).used, 0);
@@ -117,6 +115,7 @@ lists_again_after_any_end(void **state UNUSED)
 	};
 	struct live_rig r;
 	char want[64];
+	uint64_t failures;
 	size_t i;
 
 	live_rig_start(&r);
@@ -127,11 +126,12 @@ lists_again_after_any_end(void **state UNUSED)
 		kube_put(&r.kube, &r.kube.list_hangs, 1);
 		snprintf(want, sizeof(want), "a=%s", ends[i].name);
 		r.selector.query = want;
+		failures = live_rig_counts(&r).failures;
 		if (ends[i].said != NULL)
 			kube_say(&r.kube, ends[i].said);
 		else
 			kube_cut(&r.kube, ends[i].how);
-		loses(&r, ends[i].name);
+		loses(&r, ends[i].name, failures);
 	}
 	assert_int_equal(live_rig_counts(&r).gone, 1);
 	live_rig_stop(&r);
