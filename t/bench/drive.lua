@@ -18,6 +18,13 @@ local function make_queries(entities)
 	end
 end
 
+-- About one entity, from everybody.
+local function make_same(name)
+	table.insert(requests, wrk.format("POST", nil,
+	    { ["Content-Type"] = "application/json" },
+	    '{"entityRef":"component:default/' .. name .. '","auth":{}}'))
+end
+
 -- The reads that a query makes of one cluster.
 local function make_reads(paths)
 	for path in string.gmatch(paths, "[^,]+") do
@@ -28,6 +35,8 @@ end
 function init(args)
 	if args[1] == "query" then
 		make_queries(tonumber(args[2]))
+	elseif args[1] == "same" then
+		make_same(args[2])
 	elseif args[1] == "reads" then
 		make_reads(args[2])
 	else

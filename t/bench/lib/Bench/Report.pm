@@ -73,6 +73,13 @@ sub limit {
 		$self->verdict('below', $limit, $value < $limit));
 }
 
+# Is it so?
+sub check {
+	my ($self, $text, $good) = @_;
+	$self->line($text, $good ? 'yes' : 'no',
+		$self->verdict('is', 'yes', $good));
+}
+
 sub finish {
 	my ($self) = @_;
 	print "\n", @{$self->{lines}}, "\n";

@@ -17,7 +17,7 @@ use Stagedoor::HTTP;
 use Stagedoor::JSON qw(encode_json);
 use Stagedoor::Process;
 use Stagedoor::TLS qw(ec_key make_ca make_cert slurp);
-use Stagedoor::Util qw(program top wait_for write_file);
+use Stagedoor::Util qw(program run_command top wait_for write_file);
 use Time::HiRes qw(sleep time);
 
 my $here = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
@@ -87,13 +87,26 @@ END
 	return $nginx;
 }
 
+# One of the programs beside this folder.
+sub build {
+	my ($self, $name, @libraries) = @_;
+	my $to = "$self->{dir}/$name";
+	my $run = run_command([ split(' ', $ENV{CC} || 'cc'), '-O2', '-o',
+		$to, "$here/$name.c", @libraries ]);
+	die "$name.c: $run->{err}" if $run->{code};
+	return $to;
+}
+
 # Up to $n clusters and the catalog.
 sub start_upstream {
 	my ($self, $n) = @_;
-	my ($catalog, @ports) = free_ports($n + 1);
+	my ($catalog, $watch, @ports) = free_ports($n + 2);
+	$self->{watcher} = Stagedoor::Process->start(name => 'watcher',
+		command => [ $self->build('watcher'), $watch ]);
 	make_path("$self->{dir}/upstream");
 	my $upstream = Bench::Upstream->new(dir => "$self->{dir}/upstream",
 		ports => \@ports, catalog_port => $catalog,
+		watch_port => $watch,
 		certificate => $self->{certificate}, key => $self->{key});
 	$upstream->{process} = $self->start_nginx('upstream', $catalog,
 		workers => 1, blocks => $upstream->nginx_blocks);
@@ -101,34 +114,91 @@ sub start_upstream {
 }
 
 # One nginx for a pool, with the files that users include, and beside it the
-# plain way to the upstream, so that what differs is what is behind it.
+# plain way to the upstream, so that what differs is what is behind it. ports:
+# three. lane: the settings, for the direct lane.
 sub start_front {
-	my ($self, $name) = @_;
-	my ($plain, $pool) = free_ports(2);
-	$self->copy_includes($name);
+	my ($self, $name, $ports, $lane) = @_;
+	my ($plain, $pool, $pair) = @$ports;
 	my $upstream = $self->{upstream}->url(0);
 	my ($host) = $upstream =~ m{//(.*)};
+	my $to = $upstream =~ s/$host/plain/r;
+	$self->copy_includes($name);
+	my ($http, $server, $more, $empty) = ('', '', '');
+	if (defined $lane) {
+		$self->write_lane($name, $lane);
+		$http = 'include stagedoor/stagedoor-lane.conf;';
+		$server = "set \$stagedoor_direct all;\n"
+		    . "\t\tinclude stagedoor/stagedoor-lane-location.conf;";
+		($empty, $more) = $self->start_pair($pair, $to);
+	}
 	my $front = $self->start_nginx("front-$name", $plain, workers => 2,
 		blocks => <<"END");
 	include stagedoor/stagedoor.conf;
+	$http
+	proxy_max_temp_file_size 0;
 	upstream plain { server $host; keepalive 64; }
 	server {
 		listen 127.0.0.1:$plain backlog=1024;
 		access_log $self->{dir}/plain.log stagedoor;
 		location / {
-			proxy_pass @{[ $upstream =~ s/$host/plain/r ]};
+			proxy_pass $to;
 			proxy_http_version 1.1;
 			proxy_set_header Connection "";
 		}
 	}
 	server {
 		listen 127.0.0.1:$pool backlog=1024;
+		$server
 		include stagedoor/stagedoor-location.conf;
 	}
+$more
 END
-	return { process => $front, port => $pool,
+	return { process => $front, port => $pool, empty => $empty,
 		plain_url => "http://127.0.0.1:$plain",
+		pair_url => "http://127.0.0.1:$pair",
 		pool_url => "http://127.0.0.1:$pool/api/kubernetes" };
+}
+
+sub write_lane {
+	my ($self, $name, $settings) = @_;
+	my $run = run_command([ $self->{stagedoor}, 'nginx', -c => $settings,
+		'--write', "$self->{dir}/front-$name/stagedoor/clusters" ]);
+	die "stagedoor nginx: $run->{err}" if $run->{code};
+}
+
+# auth_request to the least that can answer, then proxy_pass: the process, and
+# the blocks.
+sub start_pair {
+	my ($self, $port, $to) = @_;
+	my $socket = "$self->{dir}/empty.sock";
+	my $empty = Stagedoor::Process->start(name => 'empty', command =>
+		[ $self->build('empty', '-lfcgi', '-lpthread'), $socket ]);
+	answers($empty, 10, sub { -S $socket });
+	return ($empty, <<"END");
+	upstream empty { server unix:$socket; keepalive 32; }
+	server {
+		listen 127.0.0.1:$port backlog=1024;
+		access_log $self->{dir}/pair.log stagedoor;
+		location / {
+			auth_request /authorize;
+			auth_request_set \$bench
+			    \$upstream_http_x_stagedoor_authorization;
+			proxy_pass $to;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header Authorization \$bench;
+		}
+		location = /authorize {
+			internal;
+			fastcgi_pass empty;
+			fastcgi_keep_conn on;
+			fastcgi_pass_request_body off;
+			fastcgi_param REQUEST_METHOD GET;
+			fastcgi_param REQUEST_URI \$request_uri;
+			fastcgi_param CONTENT_LENGTH "";
+		}
+	}
+END
 }
 
 # The files under nginx/, with paths of ours.
@@ -170,7 +240,8 @@ sub app_config {
 		# Nothing kept: every question goes out again.
 		stagedoor => { fresh => 0, catalog => { fresh => 0 },
 			limits => $of{limits} // {},
-			$of{audit} ? (audit => $of{audit}) : () },
+			$of{audit} ? (audit => $of{audit}) : (),
+			%{$of{stagedoor} // {}} },
 	}));
 }
 
@@ -188,17 +259,20 @@ sub clusters {
 }
 
 # A pool behind a front of that name; it may not answer yet. clusters is
-# what clusters() gave, limits settings of ours.
+# what clusters() gave, limits and stagedoor settings of ours; lane: with the
+# direct lane, for all of /proxy.
 sub start_pool {
 	my ($self, $name, %of) = @_;
-	my $front = $self->start_front($name);
-	my $config = $self->app_config("pool-$name", $front->{port}, %of);
+	my @ports = free_ports(3);
+	my $config = $self->app_config("pool-$name", $ports[1], %of);
+	my $front = $self->start_front($name, \@ports,
+		$of{lane} ? $config : undef);
 	my $started = time;
 	my $pool = Stagedoor::Process->start(name => "pool-$name", command =>
 		[ $self->{stagedoor}, 'serve', -c => $config,
 		'--listen', 'unix:' . $self->socket_path($name) ]);
-	return { name => 'stagedoor', server => $pool, started => $started,
-		processes => [ $pool, $front->{process} ],
+	return { name => $of{called} // 'stagedoor', server => $pool,
+		started => $started, processes => [ $pool, $front->{process} ],
 		url => $front->{pool_url}, front => $front };
 }
 

@@ -4,7 +4,8 @@ package Bench::Upstream;
 # What the measured servers talk to: one nginx that plays many clusters, a
 # port each, from the same static files (13 lists and the metrics of three
 # pods, about 30 KB), and Backstage's catalog on one more port. It answers
-# any credential and any selector, as fast as anything could.
+# any credential and any selector, as fast as anything could. Watches go to a
+# program that never has news (watcher.c).
 
 use strict;
 use warnings;
@@ -29,6 +30,9 @@ sub new {
 	}
 	$self->put("api/catalog/entities/by-name/component/default/shop-$_",
 		entity("shop-$_")) for 0 .. $entities - 1;
+	# What the objects' labels say, so that it finds them in memory too.
+	$self->put('api/catalog/entities/by-name/component/default/shop',
+		entity('shop'));
 	return $self;
 }
 
@@ -44,6 +48,14 @@ sub put {
 	my $file = "$self->{www}/$path.json";
 	make_path(dirname($file));
 	write_file($file, encode_json($data));
+}
+
+# An answer of so many MiB, which take no room.
+sub put_large {
+	my ($self, $name, $mib) = @_;
+	open my $file, '>', "$self->{www}/$name.json" or die "$name: $!";
+	truncate $file, $mib << 20 or die "$name: $!";
+	close $file;
 }
 
 sub url {
@@ -65,13 +77,24 @@ sub nginx_blocks {
 	    . "\t\tssl_certificate_key $self->{key};\n";
 	return <<"END";
 	open_file_cache max=1000 inactive=600s;
+	proxy_buffering off;
+	proxy_read_timeout 1h;
 	open_file_cache_valid 600s;
 	default_type application/json;
 	root $self->{www};
 	server {
 $listen
 $certificate
-		location / { try_files \$uri.json =404; }
+		error_page 418 = \@watch;
+		location / {
+			if (\$arg_watch) { return 418; }
+			try_files \$uri.json =404;
+		}
+		location \@watch {
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_pass http://127.0.0.1:$self->{watch_port};
+		}
 	}
 	server {
 		listen 127.0.0.1:$self->{catalog_port} backlog=1024;

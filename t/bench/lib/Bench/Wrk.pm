@@ -14,7 +14,7 @@ our @EXPORT_OK = qw(leg background median);
 my $script = dirname(__FILE__) . '/../../drive.lua';
 
 # kind: "get" gets the url; "query" posts queries about so many entities,
-# "reads" gets these paths in turn (both in argument).
+# "same" about this one, "reads" gets these paths in turn (all in argument).
 sub command {
 	my (%of) = @_;
 	return ('wrk', '-t1', "-c$of{users}", "-d$of{seconds}s", '--latency',
