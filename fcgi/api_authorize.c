@@ -6,7 +6,8 @@
  * read from anything but what identity.h reads.
  *
  * Of a cluster is told where STAGEDOOR_CLUSTER names one, or STAGEDOOR_URI
- * (with STAGEDOOR_METHOD) leads to one: that request's own checks are made,
+ * (with STAGEDOOR_METHOD) leads to one; and where an authorizer, who is shown
+ * the request itself, has STAGEDOOR_LANE. That request's own checks are made,
  * and the audit log has it as that request.
  */
 #include "base.h"
@@ -91,8 +92,15 @@ param(const struct request *req, const char *name)
 }
 
 static bool
-asks_for_cluster(const struct request *req, struct question *q)
+asks_for_cluster(const struct request *req, const struct form *form,
+    struct question *q)
 {
+	if (form->variables && param(req, "STAGEDOOR_LANE") != NULL) {
+		*q = (struct question){ NULL, req->query == NULL ?
+		    req->raw_path : arena_printf(req->arena, "%s?%s",
+		    req->raw_path, req->query), req->method };
+		return true;
+	}
 	q->cluster = param(req, "STAGEDOOR_CLUSTER");
 	q->uri = param(req, "STAGEDOOR_URI");
 	q->method = param(req, "STAGEDOOR_METHOD");
@@ -199,6 +207,13 @@ tell_cluster(struct request *req, const struct form *form,
 		    d->extra[i].value);
 }
 
+static bool
+acts(const struct direct *d)
+{
+	return d->user != NULL || d->uid != NULL || d->ngroups > 0 ||
+	    d->nextra > 0;
+}
+
 static int
 answer(struct request *req, const struct form *form)
 {
@@ -206,9 +221,16 @@ answer(struct request *req, const struct form *form)
 	struct question q;
 	struct direct d;
 
-	if (asks_for_cluster(req, &q)) {
+	if (asks_for_cluster(req, form, &q)) {
 		if (open_question(req, &q, &d, &err) != 0)
 			return response_error(req, &err);
+		if (form->variables && acts(&d)) {
+			direct_close(&d);
+			err_set(&err, E_BUSY, "Apache cannot hold back all "
+			    "Impersonate-* of a client's: ask cluster '%s' "
+			    "through the module", d.cluster->name);
+			return response_error(req, &err);
+		}
 		start(req, form);
 		tell_cluster(req, form, &d);
 		req->told = true;

@@ -8,9 +8,10 @@
 #	my $web = Stagedoor::Web->fcgiwrap(config => FILE, server => '...');
 #
 # watch => PORT has a listener for machines that watch, as the head of the
-# file shows it. host => TEXT stands in the virtual host; outside => 1 includes
-# the file before it. Servers that start the program themselves get a copy of
-# it that any user may run, and config => FILE of settings.
+# file shows it. host => TEXT stands in the virtual host, before => sub gives
+# it for before the file, and gets the folder; outside => 1 includes the file
+# before it. Servers that start the program themselves get a copy of it that
+# any user may run, and config => FILE of settings.
 package Stagedoor::Web;
 
 use strict;
@@ -158,6 +159,7 @@ DocumentRoot "$dir/htdocs"
 @{[_watch_text($dir, 'apache-common.conf', $opt->{watch})]}
 @{[$opt->{outside} ? "Include stagedoor/$file.conf" : '']}
 <VirtualHost *>
+	@{[$opt->{before} ? $opt->{before}->($dir) : '']}
 	@{[$opt->{outside} ? '' : "Include stagedoor/$file.conf"]}
 	@{[$opt->{host} // '']}
 	<Location "/api/kubernetes/">
