@@ -3,7 +3,6 @@
 #include "base.h"
 
 #include <fcgiapp.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -17,7 +16,8 @@
 
 #define FCGI_ABORT_REQUEST 2	/* FastCGI specification, section 5.4 */
 #define FCGI_AUTHORIZER 2	/* section 8 */
-#define DRAIN_MS 300
+#define DRAIN_PAUSE_US 300000
+#define DRAIN_MS 1000
 #define LINGER_S 2
 #define LINGER_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -132,35 +132,31 @@ finish_input(struct conn *conn)
 		conn->left = INT64_MAX;		/* more than announced */
 }
 
-/* Is there more of the body to read, or will there be soon? */
-static bool
-more_comes(const struct conn *conn, int64_t until)
-{
-	struct pollfd pfd = { .fd = conn->fx.ipcFd, .events = POLLIN };
-	int64_t left = until - clock_mono_ms();
-
-	return conn->fx.in->rdNext != conn->fx.in->stop ||
-	    (left > 0 && poll(&pfd, 1, (int)left) > 0);
-}
-
 /*
  * A body that nobody wanted is read before the end of the answer is told:
  * nginx keeps the connection then, and would send its next request into one
  * that we are about to close. (While a body is still coming nginx does not
- * keep it.)
+ * keep it.) libfcgi may have all of it already, so the socket is not asked.
  */
 static void
 drain(struct conn *conn)
 {
+	static const struct timeval brief = { .tv_usec = DRAIN_PAUSE_US };
 	int64_t until = clock_mono_ms() + DRAIN_MS;
+	int fd = conn->fx.ipcFd;
+	struct timeval usual = { 0 };
+	socklen_t len = sizeof(usual);
 	size_t total = 0;
 	char trash[16384];
 	ssize_t n = 1;
 
-	while (n > 0 && total < LINGER_BYTES && more_comes(conn, until)) {
+	getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &usual, &len);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &brief, sizeof(brief));
+	while (n > 0 && total < LINGER_BYTES && clock_mono_ms() < until) {
 		n = carrier_read(conn, trash, sizeof(trash));
 		total += n > 0 ? (size_t)n : 0;
 	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &usual, sizeof(usual));
 	if (n < 0)
 		conn->ended = false;
 }
@@ -251,7 +247,9 @@ fcgi_serve(int fd, struct runtime *rt)
 	whole = handle(&conn, rt);
 	if (whole && !conn.ended) {
 		FCGX_FFlush(fx->out);
-		drain(&conn);
+		finish_input(&conn);
+		if (!conn.ended)
+			drain(&conn);
 	} else if (!whole) {
 		break_off(fx);
 	}

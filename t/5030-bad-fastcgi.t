@@ -130,7 +130,7 @@ sub ask_twice {
 	my $socket = Stagedoor::HTTP::connect_to($pool);
 	my $reader = Stagedoor::FastCGI::Reader->new;
 	syswrite $socket, $first;
-	sleep 0.2;
+	sleep 0.4;
 	syswrite $socket, $keep;
 	my $end = time + 5;
 	while (time < $end && sysread $socket, my $buf, 65536) {
@@ -143,10 +143,19 @@ is ask_twice($keep), 2, 'two requests, one connection, two answers';
 
 # nginx keeps the connection once the answer has ended, and sends the next
 # request into it.
-my $unread = 'x' x 100_000;
-is ask_twice(begin(1, 1) . params(Stagedoor::FastCGI::params_for('POST',
-    BASE . '/clusters/none/proxy/x', body => $unread)) . stdin($unread)), 1,
-    'also after a body that was refused unread';
+# Small bodies come with the head, others after it.
+sub ask_after_body {
+	my ($path, $bytes) = @_;
+	my $body = 'x' x $bytes;
+	return ask_twice(begin(1, 1) . params(Stagedoor::FastCGI::params_for(
+	    'POST', BASE . $path, body => $body)) . stdin($body));
+}
+for my $bytes (10, 7_000, 100_000) {
+	is ask_after_body('/clusters/none/proxy/x', $bytes), 1,
+	    "also after a body of $bytes bytes that was refused unread";
+	is ask_after_body('/clusters/one/proxy/echo', $bytes), 2,
+	    'and after one that was passed on';
+}
 
 # --- Clients that leave -----------------------------------------------------
 
