@@ -14,7 +14,8 @@ my $dir = tempdir();
 my $run = run_command([$^X, "$FindBin::Bin/bench/bench",
     Stagedoor::Util::stagedoor_bin()], timeout => 120,
     env => { SMOKE => 1, CURVES => $dir, PEER => '', TLS => '', LEG => '',
-	ROUNDS => '', ONLY => 'live proxy direct watches streams large many curves' });
+	ROUNDS => '', ONLY =>
+	'live proxy direct watches streams large many curves' });
 is $run->{code}, 0, 'it goes to its end' or diag $run->{out}, $run->{err};
 my $out = $run->{out};
 unlike $out, qr/answers that were errors/, 'without an error'

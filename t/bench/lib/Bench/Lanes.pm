@@ -62,37 +62,49 @@ sub ask {
 	return ($socket, $head);
 }
 
-sub measure_watches {
+sub open_watches {
 	my ($self) = @_;
-	my ($system, $n) = @$self{qw(system watches)};
-	my $query = Bench::Contest::query($system, $self->{contest}->users);
-	my $seconds = $self->{contest}->seconds;
-	$self->{contest}->warm($query);
-	my (@before, @with, @open);
-	push @before, leg(%$query, seconds => $seconds)->{rate} for 1 .. 2;
-	my ($small) = memory_mib($system->{server});
-	for (1 .. $n) {
-		my ($socket, $head) = ask($system->{url} . $watch);
+	my @open;
+	for (1 .. $self->{watches}) {
+		my ($socket, $head) = ask($self->{system}{url} . $watch);
 		die "a watch is refused: $head" if $head !~ m{^HTTP/1.1 200\b};
 		push @open, $socket;
 	}
-	my ($large) = memory_mib($system->{server});
-	push @with, leg(%$query, seconds => $seconds)->{rate} for 1 .. 2;
-	my $closed = grep { IO::Select->new($_)->can_read(0) } @open;
-	close $_ for @open;
-	push @before, leg(%$query, seconds => $seconds)->{rate};
-	my $text = "$n watches in the direct lane";
+	return @open;
+}
+
+# Queries without them and with them, in turn.
+sub measure_watches {
+	my ($self) = @_;
+	my $system = $self->{system};
+	my $query = Bench::Contest::query($system, $self->{contest}->users);
+	my $seconds = $self->{contest}->seconds;
+	my ($closed, @grown, @quotients) = (0);
+	$self->{contest}->warm($query);
+	for (1 .. $self->{contest}->rounds) {
+		my $without = leg(%$query, seconds => $seconds)->{rate};
+		my ($small) = memory_mib($system->{server});
+		my @open = $self->open_watches;
+		my ($large) = memory_mib($system->{server});
+		push @grown, $large - $small;
+		my $with = leg(%$query, seconds => $seconds)->{rate};
+		push @quotients, $with / $without;
+		$closed += grep { IO::Select->new($_)->can_read(0) } @open;
+		close $_ for @open;
+	}
+	my $text = "$self->{watches} watches in the direct lane";
 	$self->{report}->limit("$text: growth of the pool, MiB",
-		$large - $small, 16);
+		(sort { $b <=> $a } @grown)[0], 16);
 	$self->{report}->bar("$text: queries per second, by those without",
-		0.9, median(@with) / median(@before));
+		0.9, median(@quotients));
 	$self->{report}->limit("$text: that ended meanwhile", $closed, 1);
 }
 
 sub measure_streams {
 	my ($self) = @_;
 	my $system = $self->{servers}->start_pool('streams', stagedoor =>
-		{ streams => 4 }, clusters => [ $self->{servers}->clusters(1) ]);
+		{ streams => 4 },
+		clusters => [ $self->{servers}->clusters(1) ]);
 	$self->{servers}->first_answer($system);
 	my @open = map { [ ask("$system->{url}$watch&event=1") ] } 1 .. 5;
 	my $good = grep { $_->[1] =~ m{^HTTP/1.1 200\b} } @open;
