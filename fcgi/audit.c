@@ -295,7 +295,7 @@ audit(const struct audit_event *e)
 	struct sink *s;
 	int r;
 
-	if (strcmp(e->event, "request") != 0)
+	if (e->event != NULL && strcmp(e->event, "request") != 0)
 		metrics_event(e->event, e->provider);
 	if ((s = take()) == NULL)
 		return;

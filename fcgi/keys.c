@@ -157,8 +157,7 @@ print_key(const struct key *key, const char *path, struct strbuf *out)
 		strbuf_addf(out, ", default %s", key->fallback);
 	else if (key->fallback != NULL)
 		strbuf_addf(out, ", default \"%s\"", key->fallback);
-	strbuf_addf(out, "\n\t%s%s\n", key->text,
-	    key->flags & KEY_LATER ? " (not built in yet)" : "");
+	strbuf_addf(out, "\n\t%s\n", key->text);
 }
 
 static void

@@ -38,7 +38,6 @@ enum key_flags {
 	KEY_LENIENT = 32,	/* a wrong type is ignored, as in Backstage */
 	KEY_ONE_OK = 64,	/* KEY_STRINGS: one string is a list of one */
 	KEY_LOOSE = 128,	/* KEY_MAP: values are checked elsewhere */
-	KEY_LATER = 256,	/* checked, but nothing reads it yet */
 };
 
 /* What is wrong with the value, or NULL. */

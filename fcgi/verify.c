@@ -159,9 +159,6 @@ verify_list(struct verify *v, struct node *list, const struct key *key)
 static void
 verify_shape(struct verify *v, struct node *n, const struct key *key)
 {
-	if (key->flags & KEY_LATER)
-		verify_problem(v, true, n, "not built in yet: this has no "
-		    "effect");
 	if (key->type == KEY_OBJECT || (key->type == KEY_STRING &&
 	    key->keys != NULL && n->type == NODE_OBJECT)) {
 		if (n->type == NODE_OBJECT)

@@ -322,26 +322,6 @@ unknown_keys_are_cut(void **state UNUSED)
 	strbuf_release(&sb);
 }
 
-static void
-what_comes_later_says_so(void **state UNUSED)
-{
-	rig_accepts("a.conf", CONF_CLUSTER("live = true;")
-	    "stagedoor = { fresh = 1.0;\n audit = \"off\"; store = { type = "
-	    "\"sqlite\"; path = \"db\"; keyFile = \"k\"; }; };");
-	assert_warning("a.conf:4: kubernetes.clusterLocatorMethods[0]."
-	    "clusters[0].live: not built in yet: this has no effect");
-	assert_warning("a.conf:6: stagedoor.fresh: not built in yet: this has "
-	    "no effect");
-	assert_int_equal(rig.problems.n, 2);
-	rig_refuses("a.conf", "stagedoor = { store = { type = \"sqlite\"; "
-	    "url = \"x\"; path = \"db\"; keyFile = \"k\"; }; };", "a.conf:1: "
-	    "stagedoor.store.url: not a key of type 'sqlite'");
-	rig_refuses("a.conf", "stagedoor = { store = { type = \"redis\"; "
-	    "url = \"unix:/r\"; }; };", "a.conf:1: stagedoor.store.keyFile: "
-	    "this key is missing; add it: lines id:base64 of 32 bytes; the "
-	    "first seals, all open");
-}
-
 int
 main(void)
 {
@@ -358,7 +338,6 @@ main(void)
 		RIG_TEST(a_broken_file_hides_little),
 		RIG_TEST(too_many_problems_are_cut),
 		RIG_TEST(unknown_keys_are_cut),
-		RIG_TEST(what_comes_later_says_so),
 	};
 
 	unsetenv("SD_NO_SUCH_VARIABLE");
