@@ -73,6 +73,13 @@ $ws->send("\0hello");
 is $ws->next->{data}, "\1hello", 'bytes go both ways';
 $ws->drop;
 
+for my $name (qw(Impersonate-Extra-Scopes
+    Backstage-Kubernetes-Authorization-Oidc-Other)) {
+	like at('/production/proxy/version', 'GET', [$name, 'value'])->{status},
+	    qr/^40[13]$/, "$name cannot be dropped: no";
+	is scalar @{$fake->settled('production')}, 0, 'and nobody is asked';
+}
+
 my %no = ('/production/proxy/a/%2e%2e/%2e%2e/%2e%2e/x' => 'GET',
     '/reading/proxy/version' => 'DELETE', '/acting/proxy/version' => 'GET');
 for my $path (sort keys %no) {
