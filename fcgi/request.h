@@ -60,6 +60,8 @@ struct request {
 		bool failed;	/* the client left */
 		bool aborted;	/* cut short: the carrier must not end it
 				   as if it were whole */
+		bool bare;	/* without the headers of every answer */
+		size_t head;	/* bytes of the head so far */
 		uint64_t bytes;
 	} response;
 };

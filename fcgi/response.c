@@ -57,6 +57,8 @@ static const struct {
 	{ E_TIMEOUT, 504, "Error" },
 };
 
+#define RECORD_UNIT 8		/* a record is padded to a multiple of it */
+
 static int
 out(struct request *req, const char *data, size_t len)
 {
@@ -70,8 +72,15 @@ out(struct request *req, const char *data, size_t len)
 	return r;
 }
 
-int
-response_start_bare(struct request *req, int status)
+static int
+out_head(struct request *req, const char *data, size_t len)
+{
+	req->response.head += len;
+	return out(req, data, len);
+}
+
+static int
+start_line(struct request *req, int status)
 {
 	char line[64];
 	int n;
@@ -81,23 +90,28 @@ response_start_bare(struct request *req, int status)
 	req->response.started = true;
 	req->response.status = status;
 	n = snprintf(line, sizeof(line), "Status: %d\r\n", status);
-	return out(req, line, (size_t)n);
+	return out_head(req, line, (size_t)n);
+}
+
+int
+response_start_bare(struct request *req, int status)
+{
+	req->response.bare = true;
+	return start_line(req, status);
 }
 
 static int
 start(struct request *req, int status)
 {
-	if (response_start_bare(req, status) != 0)
-		return E_GONE;
-	out(req, SECURITY_HEADERS, sizeof(SECURITY_HEADERS) - 1);
-	return response_header(req, "X-Request-Id", req->id);
+	start_line(req, status);
+	return out_head(req, SECURITY_HEADERS, sizeof(SECURITY_HEADERS) - 1);
 }
 
 int
 response_start(struct request *req, int status)
 {
 	start(req, status);
-	return out(req, CONTRACT_POLICY, sizeof(CONTRACT_POLICY) - 1);
+	return out_head(req, CONTRACT_POLICY, sizeof(CONTRACT_POLICY) - 1);
 }
 
 int
@@ -108,10 +122,10 @@ response_header(struct request *req, const char *name, const char *value)
 	if (*name == '\0' || name[strspn(name, TOKEN_CHARS)] != '\0' ||
 	    strpbrk(value, "\r\n") != NULL)
 		return 0;
-	out(req, name, strlen(name));
-	out(req, ": ", 2);
-	out(req, value, strlen(value));
-	return out(req, "\r\n", 2);
+	out_head(req, name, strlen(name));
+	out_head(req, ": ", 2);
+	out_head(req, value, strlen(value));
+	return out_head(req, "\r\n", 2);
 }
 
 int
@@ -147,10 +161,31 @@ response_cookie(struct request *req, const struct response_cookie *c)
 	    c->secure ? "Secure; " : ""));
 }
 
+/*
+ * The last header has blanks at its end (RFC 9110, section 5.5, has them
+ * taken off), so that the record of the head needs no padding: nginx, given
+ * a head that padding follows and no body yet, keeps it to itself until there
+ * is one, and who watches something quiet would not learn that he does.
+ */
+static int
+last_header(struct request *req)
+{
+	static const char blanks[RECORD_UNIT] = "        ";
+	size_t len = req->response.head + strlen("X-Request-Id: ") +
+	    strlen(req->id) + strlen("\r\n\r\n");
+
+	out_head(req, "X-Request-Id: ", strlen("X-Request-Id: "));
+	out_head(req, req->id, strlen(req->id));
+	out_head(req, blanks, (RECORD_UNIT - len % RECORD_UNIT) % RECORD_UNIT);
+	return out_head(req, "\r\n", 2);
+}
+
 int
 response_body(struct request *req)
 {
-	return out(req, "\r\n", 2);
+	if (!req->response.bare)
+		last_header(req);
+	return out_head(req, "\r\n", 2);
 }
 
 int

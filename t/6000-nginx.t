@@ -24,6 +24,7 @@ $world->streams_answers($web, ['Accept-Encoding', 'gzip']);
 $world->streams_bodies($web);
 $world->notices_who_left($web, 'silent');
 $world->notices_who_left($web, 'forever');
+$world->begins_at_once($web);
 
 like slurp("$web->{dir}/stagedoor.log"),
     qr{"path":"/api/kubernetes/proxy/echo/a%2Fb/%41%c3%a9/c:d;e","status":200},

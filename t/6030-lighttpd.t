@@ -22,6 +22,7 @@ $world->serves_watchers($watch);
 $world->streams_answers($web);
 $world->streams_bodies($web);
 $world->notices_who_left($web, 'forever');
+$world->begins_at_once($web);
 
 my $slow = 0;
 my $as = {Stagedoor::WebChecks::as('bob')}->{headers}[0];

@@ -292,12 +292,8 @@ sub gathers_bodies {
 sub notices_who_left {
 	my ($self, $web, $kind) = @_;
 	my $socket = Stagedoor::HTTP::connect_to($web);
-	my %as = as('carol');
 	unlink _mark($kind);
-	print $socket 'GET ' . BASE . "/clusters/odd/proxy/$kind HTTP/1.1\r\n"
-	    . "Host: localhost\r\n"
-	    . join('', map { "$_->[0]: $_->[1]\r\n" } @{$as{headers}})
-	    . "\r\n";
+	_ask_odd($socket, $kind);
 	like read_until($socket, qr/tick/), qr/tick/,
 	    "an endless answer begins ($kind)";
 	ok !-e _mark($kind), 'and goes on';
@@ -306,10 +302,35 @@ sub notices_who_left {
 	    'the client leaves, and the cluster is left too';
 }
 
-# What comes from a socket until it matches, or ends, or ten seconds are over.
+# A cluster that has nothing to say yet has answered all the same, however long
+# the head of its answer is.
+sub begins_at_once {
+	my ($self, $web) = @_;
+	my @late;
+	for my $length (1 .. 8) {
+		my $socket = Stagedoor::HTTP::connect_to($web);
+		_ask_odd($socket, "mute-$length");
+		push @late, $length
+		    if read_until($socket, qr/\r\n\r\n/, 2) !~ m{^HTTP/1.1 200};
+	}
+	is "@late", '', 'an answer begins before there is any of its body';
+}
+
+sub _ask_odd {
+	my ($socket, $kind) = @_;
+	my %as = as('carol');
+	print $socket 'GET ' . BASE . "/clusters/odd/proxy/$kind HTTP/1.1\r\n"
+	    . "Host: localhost\r\n"
+	    . join('', map { "$_->[0]: $_->[1]\r\n" } @{$as{headers}})
+	    . "\r\n";
+}
+
+# What comes from a socket until it matches, or ends, or the seconds (ten) are
+# over.
 sub read_until {
-	my ($socket, $pattern) = @_;
-	my ($select, $got, $end) = (IO::Select->new($socket), '', time + 10);
+	my ($socket, $pattern, $seconds) = @_;
+	my ($select, $got, $end) = (IO::Select->new($socket), '',
+	    time + ($seconds // 10));
 	while ($got !~ $pattern && $select->can_read($end - time)) {
 		sysread $socket, $got, 65536, length $got or last;
 	}
@@ -352,7 +373,8 @@ sub _odd {
 		sysread $socket, $body, 65536, length $body or return;
 		$first //= time;
 	}
-	return _endless($socket, $1) if $head =~ m{ /(forever|silent) };
+	return _endless($socket, $1, $2)
+	    if $head =~ m{ /(forever|silent|mute)(?:-(\d))? };
 	my $text = $head =~ m{ /evil } ? "evil\n"
 	    : sprintf '{"seconds":%.3f}', time - ($first // time);
 	syswrite $socket, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -368,10 +390,12 @@ sub _odd {
 }
 
 sub _endless {
-	my ($socket, $kind) = @_;
+	my ($socket, $kind, $length) = @_;
 	my $select = IO::Select->new($socket);
 	syswrite $socket, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-	    . "Connection: close\r\n\r\ntick\n";
+	    . 'X-Filler: ' . ('x' x ($length // 0)) . "\r\n"
+	    . "Connection: close\r\n\r\n"
+	    . ($kind eq 'mute' ? '' : "tick\n");
 	# It becomes readable when the other side closes it.
 	until ($select->can_read(0.1)) {
 		syswrite $socket, "tick\n" if $kind eq 'forever';
