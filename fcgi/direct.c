@@ -111,7 +111,11 @@ add_credential(const struct request *req, struct direct *d, struct err *err)
 {
 	const struct credential *cred = &d->access.cred;
 	const char *value = cred->value.ptr != NULL ? cred->value.ptr : "";
+	bool shown = direct_has_certificate(d->cluster);
 
+	if (shown && cred->kind != CREDENTIAL_CERTIFICATE)
+		return too_much(d, "a token of yours beside the certificate "
+		    "that the web server shows", err);
 	switch (cred->kind) {
 	case CREDENTIAL_ANONYMOUS:
 		return 0;
@@ -120,7 +124,7 @@ add_credential(const struct request *req, struct direct *d, struct err *err)
 		return 0;
 	case CREDENTIAL_CERTIFICATE:
 		/* nginx has it only where the settings do. */
-		if (!direct_has_certificate(d->cluster))
+		if (!shown)
 			return too_much(d, "a certificate that a plug-in "
 			    "gave", err);
 		if (cred->value.len == 0)

@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "../providers/provider.h"
 #include "arena.h"
 #include "cluster.h"
 #include "direct_name.h"
@@ -36,9 +37,11 @@ add_digest(struct strbuf *sb, const struct cluster *c,
 	add_part(&all, at.url);
 	add_part(&all, at.ca_pem);
 	add_part(&all, at.insecure ? "insecure" : NULL);
-	add_part(&all, c->client_certificate_file);
-	add_part(&all, c->client_key_file);
-	add_part(&all, c->client_certificate.ptr);
+	if (direct_has_certificate(c)) {
+		add_part(&all, c->client_certificate_file);
+		add_part(&all, c->client_key_file);
+		add_part(&all, c->client_certificate.ptr);
+	}
 	if (at.public_only)
 		add_part(&all, "public");
 	if (EVP_Digest(all.buf, all.len, md, NULL, EVP_sha256(), NULL) != 1)
@@ -71,8 +74,9 @@ direct_name(struct arena *arena, const struct cluster *c,
 bool
 direct_has_certificate(const struct cluster *c)
 {
-	return c->client_certificate_file != NULL ||
-	    c->client_certificate.len > 0;
+	return c->provider != NULL && strcmp(c->provider->name, "x509") == 0 &&
+	    (c->client_certificate_file != NULL ||
+	    c->client_certificate.len > 0);
 }
 
 const char *

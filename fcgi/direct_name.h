@@ -22,7 +22,12 @@ struct upstream;
  */
 const char *direct_name(struct arena *arena, const struct cluster *c,
     const struct upstream *up);
-/* Is the cluster opened with a certificate that the settings hold or name? */
+/*
+ * Is the cluster opened with a certificate that the settings hold or name?
+ * The web server shows it on each connection there, so nothing else may go
+ * that way: API servers look at a certificate first, and whoever came with any
+ * token would be the certificate's user, and act as anybody.
+ */
 bool direct_has_certificate(const struct cluster *c);
 /*
  * A key of `impersonate.extra` as part of a header's and a variable's name:

@@ -30,6 +30,7 @@ my $tls = front('one', 'server');
 my $by_name = front('one', 'named');
 my $mutual = front('open', 'server', client_ca => "$dir/ca.crt",
     require_client => 1);
+my $either = front('one', 'server', client_ca => "$dir/ca.crt");
 my %ca = (caFile => "$dir/ca.crt");
 my @pem = map { slurp("$dir/client.$_") } qw(crt key);
 my %x509 = (url => "https://127.0.0.1:$mutual", authProvider => 'x509', %ca);
@@ -52,6 +53,10 @@ my @clusters = (
 	    clientKeyFile => "$dir/client.key" },
 	{ name => 'pem', %x509, clientCertificate => $pem[0],
 	    clientKey => $pem[1] },
+	{ name => 'either', %x509, url => "https://127.0.0.1:$either",
+	    clientCertificate => $pem[0], clientKey => $pem[1] },
+	{ name => 'unused', url => "https://127.0.0.1:$either", %ca,
+	    clientCertificate => $pem[0], clientKey => $pem[1] },
 	{ name => 'strange', %x509, clientKeyFile => "$dir/client.key",
 	    clientCertificateFile => "$dir/a \$b.crt" },
 	{ name => 'v6', url => 'https://[2001:db8::1]:6443', %ca },
@@ -127,6 +132,25 @@ for my $name (sort keys %trust) {
 	is $fake->requests->[-1]{tls_connection}, $seen->{tls_connection},
 	    'on a connection that is kept';
 }
+
+# API servers look at a certificate before a token: where both came, whoever
+# brings any token would be the certificate's user, and act as anybody.
+sub seen_by {
+	my ($name, %headers) = @_;
+	$fake->reset;
+	request($web, 'GET', "/clusters/$name/proxy/version",
+	    headers => [map { [$_, $headers{$_}] } sort keys %headers]);
+	return $fake->last_request('one');
+}
+my $seen = seen_by('either');
+is $seen->{tls_subject}, 'CN=ann,O=dev', 'a certificate';
+$seen = seen_by('either', 'Impersonate-User' => 'admin',
+    'Backstage-Kubernetes-Authorization' => 'Bearer mine');
+is $seen->{headers}{authorization}, 'Bearer mine', 'a token of the client';
+is $seen->{tls_subject} // '', '', 'goes without it';
+$seen = seen_by('unused');
+is $seen->{headers}{authorization}, 'Bearer alpha-token', 'a token of ours';
+is $seen->{tls_subject} // '', '', 'goes without it, too';
 
 # --- Files ------------------------------------------------------------------
 
@@ -212,7 +236,8 @@ is update()->{code}, 0, 'a new certificate';
 is count(), 3, 'is read by nginx';
 
 # A key that is not used any more does not stay.
-change(sub { @clusters = grep { $_->{name} ne 'pem' } @clusters });
+change(sub { @clusters = grep { $_->{name} !~ /^(?:pem|either)$/ }
+    @clusters });
 is update()->{code}, 0, 'a cluster less';
 is join(' ', grep { /(?:key|certificate)-/ } glob "$folder/*.pem"), '',
     'its key is gone';

@@ -13,6 +13,8 @@
 #include "obtain.h"
 #include "transport.h"
 
+static const struct provider_ops x509 = { .name = "x509" };
+
 struct world {
 	struct transport *transport;
 	struct arena *arena;
@@ -82,6 +84,9 @@ test_name(void **state)
 	assert_string_not_equal(first, name_of(w, &c, "https://a.example:1",
 	    true));
 	c.client_certificate_file = "/a.crt";
+	assert_string_equal(first, name_of(w, &c, "https://a.example:1",
+	    false));	/* which nothing shows */
+	c.provider = &x509;
 	assert_string_not_equal(first, name_of(w, &c, "https://a.example:1",
 	    false));
 	c.client_certificate_file = NULL;
