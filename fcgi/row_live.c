@@ -75,10 +75,13 @@ metrics_free(struct kept_thing *t)
 	free(m);
 }
 
+/* Of the cluster, not of the address: two may be there, with accounts that may
+   see different things. */
 static const char *
 metrics_key(const struct row *row, struct request *req, const char *target)
 {
-	return arena_printf(req->arena, "%s%s", row->access.url, target);
+	return arena_printf(req->arena, "%p %s%s", (const void *)row->cluster,
+	    row->access.url, target);
 }
 
 /* What is there and not too old; the caller puts it. */
