@@ -106,6 +106,18 @@ for my $path ('/clusters', '/connect', '/portal/activate', '/proxy/version',
 	is asks($path, $token)->{headers}{'x-site'}, 'no',
 	    "$path is not led around it";
 }
+for my $odd ('SDP1.1.AA', 'Sdp1.1.AA', "\tsdp1.1.AA") {
+	is asks($pods, $odd)->{headers}{'x-site'}, 'no',
+	    'nor what is no token for the pool';
+}
+# nginx and the pool must mean the same path: who is led around the sign-in
+# is the guest elsewhere.
+for my $path ('/services/..%2fportal%2fdevice', '/connect/..%2Fportal/token',
+    '/services/%2e%2e%2fportal/revoke') {
+	is $web->post(BASE . $path, body => '{}', headers => {
+	    'Content-Type' => 'application/json' })->{headers}{'x-site'},
+	    'no', "nor $path";
+}
 is $web->get('/_stagedoor/kubectl', headers => { Authorization =>
     "Bearer $token" })->{status}, 404, 'nor is there another way';
 is $web->get(BASE . '/clusters/one/proxy/../../../connect', headers =>
