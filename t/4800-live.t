@@ -216,6 +216,40 @@ $began = time;
 $pool->stop;
 cmp_ok time - $began, '<', 2, 'a pool that ends waits for no watch';
 
+# --- Two accounts of one cluster ----------------------------------------------
+
+# The usage that one has read is not shown to the other.
+{
+	my %token = (may => 'alpha-token', other => 'file-token');
+	my $catalog = fake(backstage => 1, entities => [ map { {
+		apiVersion => 'backstage.io/v1alpha1', kind => 'Component',
+		metadata => { name => $_, annotations => {
+		    'backstage.io/kubernetes-id' => 'shop' } },
+		relations => [ { type => 'dependsOn',
+		    targetRef => "resource:default/$_" } ] } }
+	    sort keys %token ]);
+	my $two = pool(settings => settings(fake => $catalog, clusters => [
+	    map { { url => "http://127.0.0.1:$port", name => $_, live => \1,
+		authProvider => 'serviceAccount',
+		serviceAccountToken => $token{$_} } } sort keys %token ],
+	    kubernetes => { objectTypes => ['pods'],
+		serviceLocatorMethod => { type => 'catalogRelation' } },
+	    stagedoor => { audit => 'off', live => { metrics => 60 } }));
+	my @by;
+	for my $who (qw(may may other other)) {
+		$fake->reset;
+		post($two, '/resources/workloads/query',
+		    json => { entityRef => "component:default/$who" });
+		push @by, map { "$who: $_->{headers}{authorization}" }
+		    grep { $_->{rawPath} =~ m{/metrics\.k8s\.io/} }
+		    @{$fake->requests('one')};
+	}
+	# of two namespaces each
+	is_deeply \@by, [ map { ("$_: Bearer $token{$_}") x 2 }
+	    qw(may other) ], 'usage is read once, by each account for itself';
+	$two->stop;
+}
+
 # --- Who has a lane -----------------------------------------------------------
 
 # systemd's socket is descriptor 3, that of web servers and the like is 0.
