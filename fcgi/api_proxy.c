@@ -202,7 +202,6 @@ static int
 send_on(struct proxy *p)
 {
 	struct request *req = p->req;
-	struct err err = ERR_INIT;
 
 	p->rq.up = p->access.up;
 	p->rq.method = req->method;
@@ -214,11 +213,6 @@ send_on(struct proxy *p)
 	p->rq.length = req->length;
 	p->rq.id = req->id;
 	p->rq.counts = p->cluster->counts;
-	if (strcmp(req->method, "TRACE") == 0 ||
-	    strcmp(req->method, "CONNECT") == 0) {
-		err_set(&err, E_INPUT, "method %s does not pass", req->method);
-		return response_error(req, &err);
-	}
 	return run_stream(p);
 }
 

@@ -107,10 +107,21 @@ proxy_path(const struct request *req, const char *rest, struct err *err)
 	return *rest == '/' ? rest : arena_printf(req->arena, "/%s", rest);
 }
 
+/* TRACE asks to be shown the request, and whoever answers it on the way would
+   show the credential in it: Apache does. */
+static bool
+passes(const char *method)
+{
+	return strcmp(method, "TRACE") != 0 && strcmp(method, "CONNECT") != 0;
+}
+
 int
 proxy_allowed(const struct request *req, const struct cluster *c,
     struct err *err)
 {
+	if (!passes(req->method))
+		return err_set(err, E_INPUT, "method %s does not pass",
+		    req->method);
 	if (!c->read_only || (proxy_is_read(req) && !proxy_wants_upgrade(req)))
 		return 0;
 	return err_set(err, E_DENIED, "cluster '%s' is read-only", c->name);

@@ -28,7 +28,8 @@ const struct cluster *proxy_cluster_named(const struct request *req,
  */
 const char *proxy_path(const struct request *req, const char *rest,
     struct err *err);
-/* 0 or E_DENIED: the cluster is for reading only. */
+/* 0; E_INPUT: a method that passes to no cluster; E_DENIED: the cluster is for
+   reading only. */
 int proxy_allowed(const struct request *req, const struct cluster *c,
     struct err *err);
 /* A method that changes nothing. */

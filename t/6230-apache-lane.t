@@ -92,6 +92,13 @@ is request($web, 'GET', '/clusters/production/proxy/version')->{status}, 401,
     'nobody';
 is at('/reading/proxy/version', 'GET')->{status}, 200, 'reading is';
 
+# Apache itself would say what it was about to send, with the credential.
+for my $headers ([['Max-Forwards', 0]], [['Max-Forwards', 5]], []) {
+	my $trace = at('/production/proxy/version', 'TRACE', @$headers);
+	like $trace->{status}, qr/^40[015]$/, 'TRACE: no';
+	unlike $trace->{body}, qr/alpha-token/, 'it tells nothing';
+}
+
 $fake->stop;
 my $dead = at_dead('/production/proxy/version');
 sub at_dead { return get($web, "/clusters$_[0]", headers => [$jane]) }
