@@ -105,6 +105,8 @@ struct cluster {
 struct clusters {
 	struct cluster **items;
 	size_t n;
+	size_t unlisted;	/* locators whose list cannot be had: theirs
+				   are missing */
 };
 
 /* The first of exactly that name; NULL if there is none. */

@@ -16,11 +16,12 @@
 #include "err.h"
 #include "files.h"
 #include "harden.h"
+#include "nginx_kept.h"
 #include "nginx_text.h"
 #include "obtain.h"
 #include "secret.h"
 
-#define LAST_MAX (4 * 1024 * 1024)	/* bytes of upstreams.conf */
+#define LAST_MAX (4 * 1024 * 1024)	/* bytes of a file of the last time */
 #define FOLDER "/etc/nginx/stagedoor/clusters"
 
 static const char usage[] =
@@ -32,7 +33,8 @@ static const char usage[] =
     "that they name, and touches only what has changed. --roots is the file\n"
     "of the roots for clusters without a CA of their own; without it the\n"
     "system's. A cluster that cannot be written is left out, and a comment\n"
-    "says why. Exit code 0; 1: a file cannot be written; 2: the settings or\n"
+    "says why; while a list of clusters cannot be had, those written before\n"
+    "stay. Exit code 0; 1: a file cannot be written; 2: the settings or\n"
     "the options are wrong. Without -c: $STAGEDOOR_CONFIG, else\n"
     SYSCONFDIR "/stagedoor/stagedoor.conf.\n";
 
@@ -156,6 +158,34 @@ write_all(const struct nginx_text *t, struct err *err)
 	return r;
 }
 
+/* A file of the folder as it was, in out; NULL if there is none. */
+static const char *
+read_last(const struct nginx_text *t, const char *name, struct secret *out)
+{
+	if (file_read(arena_printf(t->arena, "%s/%s", t->folder, name),
+	    LAST_MAX, out, NULL) != 0)
+		return NULL;
+	return out->ptr != NULL ? out->ptr : "";
+}
+
+static void
+keep_last(struct nginx_text *t)
+{
+	struct secret captures = SECRET_INIT, locations = SECRET_INIT;
+	const char *of = read_last(t, "captures.conf", &captures);
+	const char *at = read_last(t, "locations.conf", &locations);
+
+	if (t->last != NULL && of != NULL && at != NULL) {
+		nginx_kept_blocks(&t->upstreams, t->last);
+		nginx_kept_lines(&t->captures, of);
+		nginx_kept_blocks(&t->locations, at);
+		fputs("stagedoor: a list of clusters cannot be had: what was "
+		    "written before stays\n", stderr);
+	}
+	secret_release(&captures);
+	secret_release(&locations);
+}
+
 static int
 run(struct cmd_user *cu, const struct options *o)
 {
@@ -169,10 +199,11 @@ run(struct cmd_user *cu, const struct options *o)
 	cmd_user_warn(cu);
 	nginx_text_init(&t, cu->req.arena, o->folder ? o->folder : FOLDER,
 	    o->roots ? o->roots : system_roots());
-	if (o->folder != NULL && file_read(arena_printf(t.arena,
-	    "%s/upstreams.conf", o->folder), LAST_MAX, &last, NULL) == 0)
-		t.last = last.ptr;
+	if (o->folder != NULL)
+		t.last = read_last(&t, "upstreams.conf", &last);
 	add_clusters(cu, &t);
+	if (o->folder != NULL && cu->rt->clusters.unlisted > 0)
+		keep_last(&t);
 	if (t.left_out > 0)
 		fprintf(stderr, "stagedoor: %zu cluster%s left out: "
 		    "upstreams.conf says why\n", t.left_out,

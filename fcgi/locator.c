@@ -87,10 +87,11 @@ locate_listed(const struct locating *l, const struct list_keeper *lists)
 		locator_gke(l, list);
 	else if (list != NULL)
 		locator_catalog(l, list);
-	else
-		problems_add(l->problems, true, "%s: %s%s%s",
-		    l->locator->where, why.text, why.detail[0] != '\0' ? ": " :
-		    "", why.detail);
+	if (list != NULL)
+		return;
+	l->out->unlisted++;
+	problems_add(l->problems, true, "%s: %s%s%s", l->locator->where,
+	    why.text, why.detail[0] != '\0' ? ": " : "", why.detail);
 }
 
 void

@@ -241,6 +241,7 @@ locator_kubeconfig(const struct settings *s, const struct locator_settings *ls,
 		for (i = 0; l != NULL && l->type == NODE_LIST && i < l->n; i++)
 			add_context(&k, l->items[i]);
 	}
+	out->unlisted += k.config.broken > 0;
 	report_missing(&k, problems);
 	kubeconfig_release(&k.config);
 }

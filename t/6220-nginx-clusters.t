@@ -7,6 +7,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Stagedoor::Test;
+use MIME::Base64 qw(encode_base64);
 use Stagedoor::TLS qw(make_ca make_cert tls_front);
 use Stagedoor::WebSocket;
 
@@ -180,8 +181,9 @@ my $test = join ' ', program('nginx'), '-p', $web->{dir}, '-c',
     "$web->{dir}/nginx.conf", '-g', qq('pid $pid;');
 sub update {
 	my (%env) = @_;
+	my $more = delete $env{more} // [];
 	my $run = run_command(['sh', top() . '/etc/stagedoor-nginx-update',
-	    '-c', $config], timeout => 30, env => {
+	    '-c', $config, @$more], timeout => 30, env => {
 		%{Stagedoor::Pool::clean_env()}, STAGEDOOR => stagedoor_bin(),
 		STAGEDOOR_NGINX_FOLDER => $folder,
 		NGINX => write_program('nginx-test', "exec $test \"\$@\""),
@@ -241,6 +243,38 @@ change(sub { @clusters = grep { $_->{name} !~ /^(?:pem|either)$/ }
 is update()->{code}, 0, 'a cluster less';
 is join(' ', grep { /(?:key|certificate)-/ } glob "$folder/*.pem"), '',
     'its key is gone';
+
+# While a list of clusters cannot be had, the pool knows the last; so does
+# nginx. One that is there again says what is gone.
+change(sub { });
+my $catalog = fake(clusters => [], backstage => 1);
+my @listed = map { { kind => 'Resource', metadata => { name => $_,
+	namespace => 'default', annotations => {
+	    'kubernetes.io/api-server' => "https://localhost:$by_name",
+	    'kubernetes.io/api-server-certificate-authority' =>
+		encode_base64(slurp("$dir/ca.crt"), ''),
+	    'kubernetes.io/auth-provider' => 'google' } },
+    spec => { type => 'kubernetes-cluster' } } } qw(listed early);
+my $also = write_file("$dir/catalog.yaml", encode_json(settings(
+    fake => $catalog, clusters => [])));
+write_file($also, encode_json({ %{decode_json(slurp($also))},
+    kubernetes => { serviceLocatorMethod => { type => 'multiTenant' },
+	clusterLocatorMethods => [@{decode_json(slurp($config))->{kubernetes}
+	    {clusterLocatorMethods}}, { type => 'catalog',
+	    dangerouslyAllowClusterUrls => ['localhost'] }] } }));
+sub known {
+	$catalog->backstage_says(clusters => $_[0]);
+	my $update = update(more => ['-c', $also]);
+	is $update->{code}, 0, 'the files are written' or diag $update->{err};
+	my @known = map { slurp("$folder/$_.conf") =~ /^# (\S+)\n(?:up|loc)/mg }
+	    qw(upstreams locations);
+	return join ' ', grep { /^(?:listed|early|one)$/ } @known;
+}
+is known(\@listed), 'one listed early one listed early',
+    'clusters of the catalog';
+is known(503), 'one listed early one listed early',
+    'are kept while it is away';
+is known([$listed[0]]), 'one listed one listed', 'and not for longer';
 log_has_no('no log has a secret', 'alpha-token', 'PRIVATE KEY');
 
 done_testing;
