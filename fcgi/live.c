@@ -71,14 +71,15 @@ take_idle(struct live *l, struct live_place *p, int64_t now,
 	return next;
 }
 
-/* Places that the settings do not name any more; under the lock. */
+/* Places that the settings do not name any more; under the lock. One that
+   went only since turn_idle still has its kinds: the next turn. */
 static void
 drop_places(struct live *l)
 {
 	struct live_place **at = &l->places, *p;
 
 	while ((p = *at) != NULL) {
-		if (!p->gone) {
+		if (!p->gone || p->kinds != NULL) {
 			at = &p->next;
 			continue;
 		}
