@@ -7,10 +7,10 @@
  *
  * A kind is used only while its watch is open and has been since its list;
  * what closes, fails or falls behind (410) is not used until it was listed
- * again. Over the budget, or where the cluster refuses to let us watch, it is
- * read directly, and looked at again later. A silent peer is found within
- * LIVE_SILENCE_S: by TCP keep-alive and user time-out, and by asking it
- * (follow.h).
+ * again. Over the budget, or where the cluster refuses to let us watch (more
+ * than a few times in a row, if it did before), it is read directly, and
+ * looked at again later. A silent peer is found within LIVE_SILENCE_S: by TCP
+ * keep-alive and user time-out, and by asking it (follow.h).
  *
  * Protocol: "API Concepts: Efficient detection of changes" of the Kubernetes
  * reference (resourceVersion, allowWatchBookmarks, 410 Gone).

@@ -75,6 +75,8 @@ live_kind_fit(struct live_kind *k, bool fit)
 	pthread_mutex_lock(&k->live->lock);
 	k->fit = fit;
 	pthread_mutex_unlock(&k->live->lock);
+	if (fit)
+		k->patience = LIVE_PATIENCE;
 }
 
 struct follow *
@@ -107,10 +109,9 @@ jitter(int64_t ms)
 
 /* The first try after a good time comes soon. */
 static int64_t
-back_off(const struct live_kind *k)
+back_off(const struct live_times *t, unsigned failures)
 {
-	const struct live_times *t = &k->live->times;
-	unsigned n = SD_MIN(k->failures, 16u);
+	unsigned n = SD_MIN(failures, 16u);
 
 	if (n == 0)
 		return jitter(t->step / 4);
@@ -135,19 +136,26 @@ kind_say(const struct live_kind *k, const char *what, const char *why)
 	    k->path, what, *why != '\0' ? ": " : "", why);
 }
 
+/* wait: ms. */
+static void
+kind_retry(struct live_kind *k, int64_t wait, const char *why)
+{
+	kind_say(k, "is read directly until it is listed again", why);
+	kind_stop(k);
+	k->retry_at = clock_mono_ms() + wait;
+	k->failures++;
+	live_add(k->live, &k->live->counts.failures);
+}
+
 void
 live_kind_lost(struct live_kind *k, int64_t retry_after, const char *why)
 {
-	int64_t now = clock_mono_ms();
+	const struct live_times *t = &k->live->times;
 
-	if (k->state == LIVE_FOLLOWS && k->watch->opened +
-	    k->live->times.steady <= now)
+	if (k->state == LIVE_FOLLOWS &&
+	    k->watch->opened + t->steady <= clock_mono_ms())
 		k->failures = 0;
-	kind_say(k, "is read directly until it is listed again", why);
-	kind_stop(k);
-	k->retry_at = now + SD_MAX(back_off(k), retry_after);
-	k->failures++;
-	live_add(k->live, &k->live->counts.failures);
+	kind_retry(k, SD_MAX(back_off(t, k->failures), retry_after), why);
 }
 
 /* Not to be asked for again soon; its memory is given back. */
@@ -168,6 +176,25 @@ live_kind_over(struct live_kind *k)
 	kind_later(k, "stagedoor.live.memory is not enough for it");
 }
 
+/*
+ * An API server that starts refuses for a moment what it serves in a moment:
+ * it does not know all roles and resources yet. It is up, however, so how long
+ * it was away does not count.
+ */
+static void
+kind_refused(struct live_kind *k, const char *why)
+{
+	unsigned refusals = LIVE_PATIENCE - k->patience;
+
+	if (k->patience > 0) {
+		k->patience--;
+		kind_retry(k, back_off(&k->live->times, refusals), why);
+		return;
+	}
+	live_add(k->live, &k->live->counts.refused);
+	kind_later(k, why);
+}
+
 void
 live_kind_status(struct live_kind *k, int status, int64_t retry_after)
 {
@@ -175,8 +202,7 @@ live_kind_status(struct live_kind *k, int status, int64_t retry_after)
 
 	snprintf(why, sizeof(why), "the cluster answered %d", status);
 	if (status == 403 || status == 404 || status == 405) {
-		live_add(k->live, &k->live->counts.refused);
-		kind_later(k, why);
+		kind_refused(k, why);
 		return;
 	}
 	if (status == 410)

@@ -30,6 +30,8 @@
 #define LIVE_PATH_MAX 1024
 #define LIVE_AHEAD_MAX 1024	/* events while one watch follows another */
 #define LIVE_IDENTITY 32
+/* Refusals of what was served before: about ten seconds of them. */
+#define LIVE_PATIENCE 5
 
 struct live_place;
 
@@ -81,6 +83,7 @@ struct live_kind {
 	enum live_state state;
 	int64_t retry_at;		/* when it waits */
 	unsigned failures;		/* in a row */
+	unsigned patience;		/* refusals that may pass by */
 	bool unknown;			/* 401, with the credential used */
 	char version[WATCH_VERSION_MAX];	/* what the index is at */
 

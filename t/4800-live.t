@@ -205,8 +205,8 @@ is_deeply [map { $_->{rawPath} } reads()], ['/api/v1/pods'],
 
 $fake->tell('one', fault => refuse_watch => 403);
 $fake->tell('one', fault => watch => 'end');
-wait_for(sub { $pool->log_text =~ /read directly: .*403/ }, 10,
-    'the refusal');
+wait_for(sub { $pool->log_text =~ /read directly.*the cluster answered 403/ },
+    10, 'the refusal');
 agrees('no watch allowed');
 
 $fake->tell('one', fault => refuse_watch => 0);

@@ -163,6 +163,72 @@ reads_directly_what_is_refused(void **state UNUSED)
 	}
 }
 
+static bool
+lists_again(struct live_rig *r, unsigned times)
+{
+	unsigned from = kube_get(&r->kube, &r->kube.lists);
+	int64_t end = rig_ms() + SOON;
+
+	while (kube_get(&r->kube, &r->kube.lists) < from + times) {
+		if (rig_ms() >= end)
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
+/* An API server that starts again: it is away, then refuses for a moment what
+   it served and will serve. However long it was away. */
+static void
+waits_for_a_server_that_starts(void **state UNUSED)
+{
+	static const int statuses[] = { 403, 404 };
+	struct live_rig r;
+	size_t i;
+
+	live_rig_start(&r);
+	r.live->times.later = 60000;
+	r.live->times.longest = 80;
+	kube_set(&r.kube, "a", "1");
+	assert_true(live_rig_becomes(&r, "a=1", SOON));
+	for (i = 0; i < ARRAY_LEN(statuses); i++) {
+		kube_put(&r.kube, &r.kube.list_status, 503);
+		kube_cut(&r.kube, KUBE_RESET);
+		assert_true(lists_again(&r, LIVE_PATIENCE + 1));
+		kube_put(&r.kube, &r.kube.list_status, statuses[i]);
+		assert_true(lists_again(&r, 2));
+		assert_true(live_rig_becomes(&r, "-", 0));
+		kube_put(&r.kube, &r.kube.list_status, 0);
+		assert_true(live_rig_becomes(&r, "a=1", SOON));
+	}
+	assert_int_equal(live_rig_counts(&r).refused, 0);
+	live_rig_stop(&r);
+}
+
+/* Rights that were taken away: no list for nothing, again and again. */
+static void
+loses_patience(void **state UNUSED)
+{
+	struct live_rig r;
+	unsigned lists;
+
+	live_rig_start(&r);
+	kube_set(&r.kube, "a", "1");
+	assert_true(live_rig_becomes(&r, "a=1", SOON));
+	kube_put(&r.kube, &r.kube.list_status, 403);
+	kube_cut(&r.kube, KUBE_END);
+	while (live_rig_counts(&r).refused == 0)
+		usleep(1000);
+	lists = 1 + LIVE_PATIENCE + 1;
+	assert_int_equal(kube_get(&r.kube, &r.kube.lists), lists);
+	assert_int_equal(live_rig_counts(&r).bytes, 0);
+	while (live_rig_counts(&r).refused == 1)
+		usleep(1000);
+	assert_int_equal(kube_get(&r.kube, &r.kube.lists), lists + 1);
+	assert_true(live_rig_becomes(&r, "-", 0));
+	live_rig_stop(&r);
+}
+
 /* A credential that ended: the next who asks brings another. */
 static void
 takes_the_newest_credential(void **state UNUSED)
@@ -523,6 +589,8 @@ main(void)
 		cmocka_unit_test(lists_as_a_whole_when_pages_are_gone),
 		cmocka_unit_test(lists_again_after_any_end),
 		cmocka_unit_test(reads_directly_what_is_refused),
+		cmocka_unit_test(waits_for_a_server_that_starts),
+		cmocka_unit_test(loses_patience),
 		cmocka_unit_test(takes_the_newest_credential),
 		cmocka_unit_test(waits_as_long_as_it_is_told),
 		cmocka_unit_test(backs_off),
