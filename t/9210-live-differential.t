@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 my $seed = $ENV{STAGEDOOR_SEED} // time ^ $$;
 note "STAGEDOOR_SEED=$seed";
 srand $seed;
-my $rounds = $ENV{STAGEDOOR_LONG} ? 400 : 14;
+my $rounds = $ENV{STAGEDOOR_LONG} ? 400 : 11;
 
 my $cluster = Stagedoor::Cluster->start;
 $cluster->fill;
@@ -54,7 +54,7 @@ sub random_selector {
 my @selectors = ('', ' ', 'app=a', 'app', '!app', 'tier in (a,b)',
 	'tier notin (a)', 'app=a,tier!=b', 'example.org/part>8',
 	'backstage.io/kubernetes-id=shop',
-	times_of($ENV{STAGEDOOR_LONG} ? 500 : 60, \&random_selector));
+	times_of($ENV{STAGEDOOR_LONG} ? 500 : 28, \&random_selector));
 my $n = 0;
 my @questions = map { my $text = $_;
     { name => 'q' . $n++, selector => $text,
