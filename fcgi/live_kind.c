@@ -286,7 +286,7 @@ live_kind_free(struct live_kind *k)
 	live_list_stop(k);
 	live_watch_stop(k);
 	live_shelf_put(k->shelf);
-	strbuf_release(&k->page);
+	strbuf_wipe(&k->page);
 	free(k->path);
 	free(k);
 }

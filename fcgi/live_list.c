@@ -111,7 +111,7 @@ list_done(struct live_kind *k)
 {
 	k->whole = false;
 	k->state = LIVE_OPENS;
-	strbuf_release(&k->page);
+	strbuf_wipe(&k->page);
 	strbuf_init(&k->page, LIVE_PAGE_MAX);
 	live_watch_open(k, false);
 	give_room(k);
@@ -204,7 +204,7 @@ live_list_stop(struct live_kind *k)
 	free(k->rest);
 	k->rest = NULL;
 	k->whole = false;
-	strbuf_release(&k->page);
+	strbuf_wipe(&k->page);
 	strbuf_init(&k->page, LIVE_PAGE_MAX);
 	give_room(k);
 }

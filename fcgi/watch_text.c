@@ -5,6 +5,8 @@
  */
 #include "base.h"
 
+#include <openssl/crypto.h>
+
 #include "err.h"
 #include "watch_text.h"
 
@@ -20,7 +22,7 @@ watch_text_init(struct watch_text *w, size_t event_max)
 void
 watch_text_release(struct watch_text *w)
 {
-	strbuf_release(&w->part);
+	strbuf_wipe(&w->part);
 }
 
 /* ---- framing ---- */
@@ -91,14 +93,17 @@ event_end(struct watch_text *w, const char *p, const char *end,
 	return 0;
 }
 
-/* Long events are rare, watches many. */
+/* Long events are rare, watches many. What was in it may have been a secret of
+   the cluster's, and the next event may be hours away. */
 static void
 watch_text_empty(struct watch_text *w)
 {
-	size_t max = w->part.max;
-
-	strbuf_release(&w->part);
-	strbuf_init(&w->part, max);
+	if (w->part.cap > WATCH_KEEP) {
+		strbuf_wipe(&w->part);
+	} else {
+		OPENSSL_cleanse(w->part.buf, w->part.len);
+		strbuf_reset(&w->part);
+	}
 }
 
 /* A whole event; what came before is in part. */
@@ -114,10 +119,7 @@ event_take(struct watch_text *w, const char *data, size_t len,
 		return take(ctx, data, len);
 	strbuf_add(&w->part, data, len);
 	r = take(ctx, w->part.buf, w->part.len);
-	if (w->part.cap > WATCH_KEEP)
-		watch_text_empty(w);
-	else
-		strbuf_reset(&w->part);
+	watch_text_empty(w);
 	return r;
 }
 
