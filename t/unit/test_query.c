@@ -207,7 +207,7 @@ setup(void **state UNUSED)
 	rt.catalog = catalog_new(&settings, transport, &problems);
 	make_cluster(&clusters[0], "one", &one, urls[0]);
 	make_cluster(&clusters[1], "two", &two, urls[1]);
-	rt.clusters = (struct clusters){ cluster_list, 2 };
+	rt.clusters = (struct clusters){ .items = cluster_list, .n = 2 };
 	assert_int_equal(problems.n, 0);
 	return 0;
 }
