@@ -41,7 +41,7 @@ static const struct object_type types[] = {
 void
 uri_component_add(struct strbuf *sb, const char *s)
 {
-	strbuf_add_percent(sb, s, "!*'()");
+	strbuf_add_percent(sb, s, "!*()");
 }
 
 /* A path segment that the other side would take for "here" or "up". */
@@ -70,8 +70,7 @@ selector_make(const char *label, const char *namespace, struct arena *arena,
 		strbuf_reset(&sb);
 	}
 	strbuf_addstr(&sb, "?labelSelector=");
-	/* in a query, unlike a path, URL setters encode the apostrophe */
-	strbuf_add_percent(&sb, label, "!*()");
+	uri_component_add(&sb, label);
 	out->query = arena_strndup(arena, sb.buf, sb.len);
 	strbuf_release(&sb);
 	return 0;

@@ -27,7 +27,8 @@ struct selector {
  */
 int selector_make(const char *label, const char *namespace,
     struct arena *arena, struct selector *out, struct err *err);
-/* Append as JavaScript's encodeURIComponent does. */
+/* Append as JavaScript's encodeURIComponent does, and the apostrophe as its
+   URLs encode that. */
 void uri_component_add(struct strbuf *sb, const char *s);
 
 /* One list to fetch. */

@@ -370,6 +370,17 @@ body_read_soon(struct request *req, struct strbuf *out, struct err *err)
 	return r;
 }
 
+static const char *
+lower_case(struct arena *arena, const char *text)
+{
+	char *out = arena_strdup(arena, text), *p;
+
+	for (p = out; *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p += 'a' - 'A';
+	return out;
+}
+
 int
 request_body(struct request *req, size_t limit, struct strbuf *out,
     struct err *err)
@@ -384,7 +395,8 @@ request_body(struct request *req, size_t limit, struct strbuf *out,
 	if (enc == NULL || *enc == '\0' || strcasecmp(enc, "identity") == 0)
 		return body_read_soon(req, out, err);
 	if (strcasecmp(enc, "gzip") != 0 && strcasecmp(enc, "deflate") != 0)
-		return err_set(err, E_MEDIA, "unsupported content encoding");
+		return err_set(err, E_MEDIA, "unsupported content encoding "
+		    "\"%.64s\"", lower_case(req->arena, enc));
 	if ((r = body_read_soon(req, &raw, err)) == 0)
 		r = body_gunzip(&raw, out, err);
 	strbuf_wipe(&raw);

@@ -182,8 +182,10 @@ error_is(send_body($query, 'no gzip at all', headers => \%gzip), 400,
     'InputError', 'what is said to be gzip must be');
 refused_is(send_body($query, substr($bomb, 0, 100), headers => \%gzip),
     'a gzip body cut short');
-is send_body($query, '{}', headers => { %gzip, 'Content-Encoding' => 'br' })
-    ->{status}, 415, 'an encoding that we do not know';
+is error_is(send_body($query, '{}', headers => { %gzip, 'Content-Encoding' =>
+    'Odd' }), 415, 'UnsupportedMediaTypeError', 'an encoding that we do not '
+    . 'know')->{error}{message}, 'unsupported content encoding "odd"',
+    'is named, too';
 $error = error_is(send_body($query, '{}', headers => { 'Content-Type' =>
     'application/json; charset=latin1' }), 415, 'UnsupportedMediaTypeError',
     'a charset that we do not know')->{error};

@@ -52,7 +52,7 @@ encodes_selectors(void **state UNUSED)
 	assert_string_equal(s.in_namespace, "");
 	s = selector("a", "we ird/../x'?#");
 	assert_string_equal(s.in_namespace,
-	    "/namespaces/we%20ird%2F..%2Fx'%3F%23");
+	    "/namespaces/we%20ird%2F..%2Fx%27%3F%23");
 }
 
 static void
