@@ -3,6 +3,7 @@
 #include "base.h"
 
 #include "audit_request.h"
+#include "objects.h"
 #include "row.h"
 
 /* No credential, so nothing was asked. */
@@ -27,11 +28,21 @@ is_good(const struct fetch *f)
 	return f->err.code == 0 && f->status >= 200 && f->status < 300;
 }
 
+static size_t
+from_memory(const struct row *row)
+{
+	size_t i, n = 0;
+
+	for (i = 0; row->answers != NULL && i < row->lists->n; i++)
+		n += row->answers[i].text != NULL;
+	return n;
+}
+
 static void
 tell_answers(const struct row *row, struct audit_use *use)
 {
 	const struct fetch *bad = NULL, *f;
-	size_t i, ngood = 0;
+	size_t i, ngood = from_memory(row);
 
 	for (i = 0; i < row->group.n; i++) {
 		f = &row->group.fetches[i];

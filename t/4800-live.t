@@ -234,7 +234,8 @@ cmp_ok time - $began, '<', 2, 'a pool that ends waits for no watch';
 		serviceAccountToken => $token{$_} } } sort keys %token ],
 	    kubernetes => { objectTypes => ['pods'],
 		serviceLocatorMethod => { type => 'catalogRelation' } },
-	    stagedoor => { audit => 'off', live => { metrics => 60 } }));
+	    stagedoor => { audit => 'file:' . tempdir() . '/audit',
+		live => { metrics => 60 } }));
 	my @by;
 	for my $who (qw(may may other other)) {
 		$fake->reset;
@@ -247,6 +248,18 @@ cmp_ok time - $began, '<', 2, 'a pool that ends waits for no watch';
 	# of two namespaces each
 	is_deeply \@by, [ map { ("$_: Bearer $token{$_}") x 2 }
 	    qw(may other) ], 'usage is read once, by each account for itself';
+
+	my $none = sub { post($two, '/resources/custom/query', json => {
+	    entityRef => 'component:default/may', customResources => [
+	    { group => '', apiVersion => 'v1', plural => 'configmaps' },
+	    { group => 'x.test', apiVersion => 'v1', plural => 'nones' } ]
+	    })->{status} };
+	$none->();
+	wait_for(sub { $two->log_text =~ /configmaps is watched/ }, 5, 'it');
+	is $none->(), 200, 'of two kinds one is not there';
+	my ($last) = slurp(tempdir() . '/audit') =~ /(.*)\n\z/;
+	is decode_json($last)->{result}, 'in part',
+	    'and the audit log knows that the other came from memory';
 	$two->stop;
 }
 
