@@ -92,6 +92,12 @@ is request($web, 'GET', '/clusters/production/proxy/version')->{status}, 401,
     'nobody';
 is at('/reading/proxy/version', 'GET')->{status}, 200, 'reading is';
 
+# What the pool does not take for an upgrade is none for the cluster.
+is at('/reading/proxy/version', 'GET', ['Upgrade', 'raw'],
+    ['Connection', 'Upgrade'])->{status}, 200, 'another protocol';
+is join(' ', grep { /raw|upgrade/i } %{$fake->last_request('production')
+    ->{headers}}), '', 'is not offered on';
+
 # Apache itself would say what it was about to send, with the credential.
 for my $headers ([['Max-Forwards', 0]], [['Max-Forwards', 5]], []) {
 	my $trace = at('/production/proxy/version', 'TRACE', @$headers);
