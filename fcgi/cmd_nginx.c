@@ -107,6 +107,9 @@ add_clusters(struct cmd_user *cu, struct nginx_text *t)
 	size_t i;
 
 	for (i = 0; i < cs->n; i++) {
+		/* Of those of one name requests reach the first. */
+		if (clusters_find(cs, cs->items[i]->name) != cs->items[i])
+			continue;
 		err = (struct err)ERR_INIT;
 		if (obtain_place(&cu->req, cs->items[i], &at, &err) != 0) {
 			nginx_text_leave_out(t, cs->items[i], err.text);

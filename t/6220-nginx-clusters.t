@@ -244,6 +244,16 @@ is update()->{code}, 0, 'a cluster less';
 is join(' ', grep { /(?:key|certificate)-/ } glob "$folder/*.pem"), '',
     'its key is gone';
 
+# The same cluster in two locators, which Backstage lets pass.
+my $twice = settings(fake => $fake, clusters => ['one']);
+push @{$twice->{kubernetes}{clusterLocatorMethods}},
+    $twice->{kubernetes}{clusterLocatorMethods}[0], ({ type =>
+	'localKubectlProxy' }) x 2;
+$twice = stagedoor('nginx', '-c', write_file("$dir/twice.yaml",
+    encode_json($twice)));
+is join(' ', $twice->{out} =~ /^upstream stagedoor-(\w+)/mg), 'one local',
+    'a cluster that is there twice is written once, or nginx refuses it';
+
 # While a list of clusters cannot be had, the pool knows the last; so does
 # nginx. One that is there again says what is gone.
 change(sub { });
