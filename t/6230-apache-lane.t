@@ -40,7 +40,7 @@ sub blocks {
 	    map { "ErrorDocument $_ /app/show" } 401, 502, 503;
 }
 my $web = Stagedoor::Web->apache('apache-fcgid', config => $config,
-    modules => [qw(fcgid cgid alias proxy proxy_http)], global =>
+    modules => [qw(fcgid cgid alias proxy proxy_http unique_id)], global =>
 	"FcgidIPCDir run\nFcgidProcessTableFile run/table\n"
 	. "ScriptSock cgisock\nScriptAlias /app/ $folder/\n"
 	. "<Directory $folder>\nRequire all granted\n</Directory>\n",
@@ -55,6 +55,7 @@ sub at {
 }
 
 is at('/production/proxy/echo/a%2Fb?x=%20y', 'GET', ['Cookie', 'a=b'],
+    ['Audit-ID', 'chosen'], ['X-Request-Id', 'chosen'],
     ['Impersonate-User', 'root'], ['X-Stagedoor-Authorization', 'x'],
     ['Backstage-Kubernetes-Cluster', 'y'])->{status}, 200, 'a request';
 my $seen = $fake->last_request('production');
@@ -62,6 +63,8 @@ is "$seen->{rawPath}?$seen->{query}", '/echo/a%2Fb?x=%20y', 'byte for byte';
 is $seen->{headers}{authorization}, 'Bearer alpha-token', 'our credential';
 is join(' ', grep { /^(?:cookie|impersonate|x-stagedoor|backstage)/ }
     keys %{$seen->{headers}}), '', 'nothing of the client\'s';
+like join(' ', map { $_ // '' } @{$seen->{headers}}{qw(audit-id
+    x-request-id)}), qr/^([\w@-]{20,}) \g1$/, 'the id is Apache\'s';
 is $seen->{headers}{'x-forwarded-server'}, 'localhost', 'by Apache';
 
 my $ws = Stagedoor::WebSocket->connect($web, BASE
