@@ -70,12 +70,20 @@ sub opened {
 	return ($page->eval('window.state'), $page);
 }
 
+# The node may lose what is typed before its shell reads: then it is typed again.
 sub answers {
 	my ($page, $text, $pattern) = @_;
-	$page->eval('type_there(' . (encode_json([$text]) =~ s/^\[|\]$//gr)
-	    . ')');
-	return $page->wait(sub { my $said = $page->eval('window.said');
-	    $said =~ $pattern && $said }, "it to say $pattern");
+	my $type = 'type_there(' . (encode_json([$text]) =~ s/^\[|\]$//gr)
+	    . ')';
+	my $typed = 0;
+	return $page->wait(sub {
+		my $said = $page->eval('window.said');
+		return $said if $said =~ $pattern;
+		return undef if time < $typed + 5;
+		$page->eval($type);
+		$typed = time;
+		return undef;
+	}, "it to say $pattern");
 }
 
 # Who was in the pod last, by the cluster's own log.
