@@ -70,7 +70,7 @@ sub opened {
 	return ($page->eval('window.state'), $page);
 }
 
-# The node may lose what is typed before its shell reads: then it is typed again.
+# The node may lose what is typed before its shell reads: then type again.
 sub answers {
 	my ($page, $text, $pattern) = @_;
 	my $type = 'type_there(' . (encode_json([$text]) =~ s/^\[|\]$//gr)
